@@ -1,0 +1,131 @@
+// The typed, frozen workload: where configuration ends. Beyond this type no string is parsed and no default is chosen.
+
+export type FrameworkName = 'pytorch' | 'tensorflow' | 'jax'
+/** Which living version of DLIO is replayed: MLCommons' fork (what MLPerf Storage runs) or argonne-lcf's upstream. */
+export type Semantics = 'mlcommons' | 'upstream'
+export type FormatName =
+  | 'tfrecord'
+  | 'hdf5'
+  | 'csv'
+  | 'npz'
+  | 'npy'
+  | 'jpeg'
+  | 'png'
+  | 'indexed_binary'
+  | 'mmap_indexed_binary'
+  | 'synthetic'
+  | 'parquet'
+export type DataLoaderName = 'pytorch' | 'tensorflow' | 'dali' | 'native_dali' | 'custom' | 'none' | 'synthetic'
+export type ShuffleMode = 'off' | 'seed' | 'random'
+
+/** A time that is slept, in seconds: a constant or a draw of NumPy's legacy generator; the absolute value counts (DLIO utility.sleep). */
+export type Duration =
+  | { readonly type: 'constant'; readonly mean: number }
+  | { readonly type: 'normal'; readonly mean: number; readonly stdev: number }
+  | { readonly type: 'uniform'; readonly min: number; readonly max: number }
+  | { readonly type: 'gamma'; readonly shape: number; readonly scale: number }
+  | { readonly type: 'exponential'; readonly scale: number }
+  | { readonly type: 'poisson'; readonly lam: number }
+
+export interface Workload {
+  /** Where it came from: a bundled name or a file, with the sha256 of the effective configuration. */
+  readonly source: { readonly name: string; readonly path: string; readonly configDigest: string }
+  readonly framework: FrameworkName
+  /** Why that framework applies, for people: `--framework`, `framework: of the configuration`, … */
+  readonly frameworkReason: string
+  readonly semantics: Semantics
+  readonly model: { readonly name: string; readonly type: string | null; readonly sizeBytes: number }
+  readonly workflow: {
+    readonly generateData: boolean
+    readonly train: boolean
+    readonly evaluation: boolean
+    readonly checkpoint: boolean
+    readonly profiling: boolean
+  }
+  readonly storage: {
+    readonly type: 'local_fs' | 'direct_fs' | 'parallel_fs' | 's3' | 'aistore'
+    readonly root: string
+    readonly options: Readonly<Record<string, unknown>>
+  }
+  readonly dataset: {
+    /** Data folder as the user means it, `storage.root` already joined: a path or a URI, without a trailing slash. */
+    readonly folder: string
+    readonly format: FormatName
+    readonly numFilesTrain: number
+    readonly numFilesEval: number
+    readonly numSamplesPerFile: number
+    readonly numSubfoldersTrain: number
+    readonly numSubfoldersEval: number
+    /** Elements, not bytes, when `recordDims` is empty and the element is wider than one byte (DLIO's own reading). May be fractional. */
+    readonly recordLengthBytes: number
+    readonly recordLengthBytesStdev: number
+    readonly recordLengthBytesResize: number
+    readonly recordDims: readonly number[]
+    /** NumPy dtype name, for example `uint8`, `float32`. */
+    readonly recordElementType: string
+    readonly filePrefix: string
+    /** As given, DLIO compares it with enum members; see docs. */
+    readonly compression: string
+    readonly compressionLevel: number
+    readonly keepFiles: boolean
+    readonly hdf5: { readonly chunkDims: readonly number[]; readonly maxShape: readonly number[]; readonly numDsetPerRecord: number }
+    readonly parquet: Readonly<Record<string, unknown>>
+    readonly generationBufferBytes: number
+    readonly skipListing: boolean
+    readonly listingValidationInterval: number
+  }
+  readonly reader: {
+    readonly dataLoader: DataLoaderName
+    readonly sampler: 'iterative' | 'index' | 'none' | null
+    readonly batchSize: number
+    readonly batchSizeEval: number
+    /** PyTorch workers or tf.data threads a rank; 0 = the training process itself. */
+    readonly readThreads: number
+    readonly writeThreads: number
+    readonly computationThreads: number
+    readonly prefetchSize: number
+    /** True when the key is given with any value, which is what DLIO tests (quirk 7), or as honoured. */
+    readonly fileShuffle: boolean
+    readonly sampleShuffle: ShuffleMode
+    readonly shuffleSize: number
+    /** True when `read_type` is given: DLIO upstream then keeps files open (quirk 7). */
+    readonly keepsFilesOpen: boolean
+    readonly transferSizeBytes: number
+    readonly odirect: boolean
+    readonly multiprocessingContext: string
+    readonly pinMemory: boolean
+    readonly preprocessTime: Duration
+  }
+  readonly train: {
+    readonly epochs: number
+    readonly computationTime: Duration
+    /** Cap on the steps of each epoch (that is what DLIO makes of `total_training_steps`); −1 = none. */
+    readonly totalTrainingSteps: number
+    readonly seed: number
+    readonly seedChangeEpoch: boolean
+  }
+  readonly evaluation: { readonly evalTime: Duration; readonly evalAfterEpoch: number; readonly epochsBetweenEvals: number }
+  readonly checkpoint: {
+    readonly folder: string
+    readonly checkpointAfterEpoch: number
+    readonly epochsBetweenCheckpoints: number
+    readonly stepsBetweenCheckpoints: number
+  }
+  readonly output: {
+    /** Output folder; null where the configuration leaves it to the command. */
+    readonly folder: string | null
+    readonly logFile: string
+    readonly excludeStartSteps: number
+    readonly excludeEndSteps: number
+  }
+  readonly metric: { /** Accelerator utilisation to reach, as a fraction. */ readonly au: number }
+  /** The effective configuration, DLIO's keys and nesting, as given after overrides (what `config.yaml` of a run holds). */
+  readonly raw: Readonly<Record<string, unknown>>
+}
+
+/** Something the user should know that does not stop the run. */
+export interface Warning {
+  /** Stable short name, for programs: `unknown-key`, `ignored-key`, `page-cache`, … */
+  readonly code: string
+  readonly message: string
+}

@@ -1,0 +1,79 @@
+// Running I/O computations, and the small requests that format readers yield.
+import type { AsyncStorage, BlockingStorage, Io, IoRequest, Window } from './types.js'
+
+const pageBytes = 4096
+
+/** Page-aligned, shared memory for one reader. `capacity` is the largest read; two more pages leave room for aligned over-reads. */
+export function createWindow(capacity: number): Window {
+  const pages = Math.ceil((capacity + 2 * pageBytes) / 65_536)
+  const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
+  return { bytes: new Uint8Array(buffer), view: new DataView(buffer), capacity, begin: 0, end: 0 }
+}
+
+/** The requests of one reader: a single object, reused for each request, so that the hot path allocates nothing. */
+export class IoPort {
+  readonly request: IoRequest
+  constructor(readonly window: Window) {
+    this.request = { op: 'open', uri: '', handle: -1, byteOffset: 0, byteLength: 0, window }
+  }
+  /** `yield port.open(uri)` answers with a handle. */
+  open(uri: string): IoRequest {
+    this.request.op = 'open'
+    this.request.uri = uri
+    return this.request
+  }
+  /** `yield port.size(handle)` answers with the file's length in bytes. */
+  size(handle: number): IoRequest {
+    this.request.op = 'size'
+    this.request.handle = handle
+    return this.request
+  }
+  /**
+   * `yield port.read(handle, byteOffset, byteLength)` answers with the number of bytes read into the window, at [window.begin, window.end);
+   * fewer than asked only at the end of the file. `byteLength` ≤ window.capacity.
+   */
+  read(handle: number, byteOffset: number, byteLength: number): IoRequest {
+    this.request.op = 'read'
+    this.request.handle = handle
+    this.request.byteOffset = byteOffset
+    this.request.byteLength = byteLength
+    return this.request
+  }
+  close(handle: number): IoRequest {
+    this.request.op = 'close'
+    this.request.handle = handle
+    return this.request
+  }
+}
+
+/** Runs an I/O computation to its end on a blocking storage. */
+export function runBlocking<T>(io: Io<T>, storage: BlockingStorage): T {
+  let turn = io.next()
+  while (!turn.done) {
+    let answer: number
+    try {
+      answer = storage.perform(turn.value)
+    } catch (error) {
+      turn = io.throw(error)
+      continue
+    }
+    turn = io.next(answer)
+  }
+  return turn.value
+}
+
+/** Runs an I/O computation to its end on an event loop. */
+export async function runAsync<T>(io: Io<T>, storage: AsyncStorage): Promise<T> {
+  let turn = io.next()
+  while (!turn.done) {
+    let answer: number
+    try {
+      answer = await storage.perform(turn.value)
+    } catch (error) {
+      turn = io.throw(error)
+      continue
+    }
+    turn = io.next(answer)
+  }
+  return turn.value
+}
