@@ -15,7 +15,9 @@ export function run(command, args, options = {}) {
 }
 
 export function ensureInstalled() {
-  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex')
   const stamp = join(root, 'node_modules', '.installed-lock')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return
   // Standard output is left to the command that needs the dependencies: `npm pack` runs this too and prints the file name there.
@@ -27,7 +29,9 @@ export function ensureInstalled() {
 export function ensureBuilt({ tests = false } = {}) {
   ensureInstalled()
   mkdirSync(join(root, 'build'), { recursive: true })
-  run(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b', tests ? 'test' : 'tsconfig.json'], { stdio: ['ignore', 2, 2] })
+  run(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b', tests ? 'test' : 'tsconfig.json'], {
+    stdio: ['ignore', 2, 2],
+  })
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) process.argv.includes('build') ? ensureBuilt() : ensureInstalled()

@@ -107,9 +107,16 @@ export interface SerializedError {
 
 /** Turns any thrown value into a plain object; `postMessage` alone loses class, code and fields. */
 export function serializeError(error: unknown): SerializedError {
-  if (error instanceof DlDriverError) return { tag: error.tag, name: error.name, message: error.message, stack: error.stack, fields: error.fields() }
+  if (error instanceof DlDriverError)
+    return { tag: error.tag, name: error.name, message: error.message, stack: error.stack, fields: error.fields() }
   if (error instanceof Error)
-    return { tag: 'unexpected', name: error.name, message: error.message, stack: error.stack, fields: { code: (error as NodeJS.ErrnoException).code } }
+    return {
+      tag: 'unexpected',
+      name: error.name,
+      message: error.message,
+      stack: error.stack,
+      fields: { code: (error as NodeJS.ErrnoException).code },
+    }
   return { tag: 'unexpected', name: 'Error', message: String(error), fields: {} }
 }
 
@@ -119,15 +126,15 @@ export function restoreError(plain: SerializedError): Error {
   const error = (() => {
     switch (plain.tag) {
       case 'config':
-        return new ConfigError(plain.message, f['problems'])
+        return new ConfigError(plain.message, f.problems)
       case 'data':
-        return new DataError(f['uri'] as unknown as string, f['detail'] as unknown as string, f['byteOffset'])
+        return new DataError(f.uri as unknown as string, f.detail as unknown as string, f.byteOffset)
       case 'storage':
-        return new StorageError(f['uri'] as unknown as string, f['operation'] as unknown as string, f['detail'] as unknown as string, f['code'])
+        return new StorageError(f.uri as unknown as string, f.operation as unknown as string, f.detail as unknown as string, f.code)
       case 'run':
-        return new RunError(plain.message, f['exitCode'])
+        return new RunError(plain.message, f.exitCode)
       default:
-        return Object.assign(new Error(plain.message), { name: plain.name, code: f['code'] })
+        return Object.assign(new Error(plain.message), { name: plain.name, code: f.code })
     }
   })()
   if (plain.stack !== undefined) error.stack = plain.stack

@@ -1,6 +1,7 @@
 // What a file format offers: a reader for runs (over the I/O seam), an inspector for people and tests, a writer for the generator.
-import type { Io, IoRequest } from '../storage/types.js'
+
 import type { IoPort } from '../storage/io.js'
+import type { Io, IoRequest } from '../storage/types.js'
 
 /**
  * Which bytes a run asks of the storage for one sample:
