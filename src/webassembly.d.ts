@@ -2,17 +2,9 @@
 export {}
 
 declare global {
-  namespace WebAssembly {
-    class Memory {
-      constructor(descriptor: { initial: number; maximum: number; shared: boolean })
-      readonly buffer: SharedArrayBuffer
-    }
-    class Module {
-      constructor(bytes: Uint8Array)
-    }
-    class Instance {
-      constructor(module: Module, imports?: Record<string, Record<string, unknown>>)
-      readonly exports: Record<string, unknown>
-    }
+  var WebAssembly: {
+    Memory: new (descriptor: { initial: number; maximum: number; shared: boolean }) => { readonly buffer: SharedArrayBuffer }
+    Module: new (bytes: Uint8Array) => object
+    Instance: new (module: object, imports?: Record<string, Record<string, unknown>>) => { readonly exports: Record<string, unknown> }
   }
 }
