@@ -1,0 +1,369 @@
+// The conductor: all ranks of a process as small state machines on one thread. It hands out credits, keeps the compute clocks and the
+// barriers, and measures; it sleeps until the next deadline or the next news from a reader. It never touches data.
+//
+// A training step (DLIO main._train): wait for the batch, compute, barrier. After its last step a rank fetches one more batch if the
+// loader has one (DLIO leaves its loop that way), inside the block's time and in no step.
+import { type Flow, type Grant, pytorchFlow, tensorflowFlow } from '../frameworks/flow.js'
+import type { EpochRecord, StepsRecord } from '../metrics/records.js'
+import type { EpochOrder, Split } from '../order/types.js'
+import type { Plan, SleepStream } from '../plan/types.js'
+import type { Clock } from './clock.js'
+import { Deadlines } from './deadlines.js'
+import type { ThreadMessage } from './messages.js'
+import { control, laneWord, progressSlot, type SharedState, threadWord } from './shared-state.js'
+import { StepsLog } from './steps-log.js'
+import type { TraceWriter } from './trace-writer.js'
+
+const splitCode = { train: 0, valid: 1 } as const
+/** A waiting rank without any completed batch for so long is reported. */
+const stallMs = 60_000
+const neverWanted = 0x7fffffff
+
+/** Where a rank is in its step. `fetchingSurplus`: waiting for the batch that is fetched and not used. */
+type Phase = 'loading' | 'computing' | 'atBarrier' | 'fetchingSurplus' | 'finished'
+
+interface Rank {
+  readonly rank: number
+  readonly sleeps: SleepStream
+  order: EpochOrder
+  flow: Flow
+  phase: Phase
+  /** Batch that is loaded or computed now. */
+  batch: number
+  steps: number
+  loadStartMs: number
+  computeStartMs: number
+  loadMs: number
+  deadlineMs: number
+  log: StepsLog
+  stallReported: boolean
+  /** Set by `need` while readiness is looked at. */
+  ready: boolean
+  /** Made once per rank, so that steps allocate nothing. */
+  readonly grant: Grant
+  readonly need: Grant
+}
+
+export interface ConductorOptions {
+  readonly plan: Plan
+  readonly state: SharedState
+  readonly clock: Clock
+  readonly lanesPerRank: number
+  readonly threadOfLane: readonly number[]
+  readonly send: (message: ThreadMessage) => void
+  readonly trace?: TraceWriter | undefined
+}
+
+export class Conductor {
+  private readonly ranks: Rank[]
+  private readonly deadlines: Deadlines
+  private waiting: Rank[] = []
+  private spare: Rank[] = []
+  private readonly toWake = new Set<number>()
+  private atBarrier = 0
+  private finished = 0
+  private split: Split = 'train'
+  private epoch = 0
+  private stepsDone = 0
+  /** Up to when rank 0's training time is in the progress. */
+  private countedUntilMs = 0
+
+  constructor(private readonly options: ConductorOptions) {
+    const { plan } = options
+    this.deadlines = new Deadlines(plan.world.ranks)
+    this.ranks = Array.from({ length: plan.world.ranks }, (_, rank) => this.createRank(rank))
+  }
+
+  private createRank(index: number): Rank {
+    const { plan, lanesPerRank } = this.options
+    const order = undefined as unknown as EpochOrder // set by startRank before any use
+    const flow = undefined as unknown as Flow
+    const rank: Rank = {
+      rank: index,
+      sleeps: plan.sleeps(index),
+      order,
+      flow,
+      phase: 'finished',
+      batch: 0,
+      steps: 0,
+      loadStartMs: 0,
+      computeStartMs: 0,
+      loadMs: 0,
+      deadlineMs: 0,
+      log: new StepsLog(0),
+      stallReported: false,
+      ready: false,
+      grant: (reader, units) => this.grant(index * lanesPerRank + reader, units),
+      need: (reader, units) => {
+        if (!this.hasMade(index * lanesPerRank + reader, units)) rank.ready = false
+      },
+    }
+    return rank
+  }
+
+  /** Runs all epochs. Returns early when the run is stopped; what was measured until then has been sent. */
+  run(): void {
+    const { plan, state, clock, send } = this.options
+    for (let epoch = 1; epoch <= plan.epochs && !state.stopped; epoch++) {
+      this.epoch = epoch
+      plan.advance(epoch)
+      for (const rank of this.ranks) rank.sleeps.startEpoch(epoch)
+      const beginMs = clock.nowMs()
+      send({ kind: 'epochStarts', epoch, timeMs: clock.absoluteMs(beginMs), steps: plan.train.steps })
+      const train = this.runSplit('train')
+      if (train[0] !== undefined) send({ kind: 'blockEnds', epoch, block: 1, steps: train[0] })
+      const trainEndMs = clock.nowMs()
+      let evaluations: StepsRecord[] | undefined
+      if (plan.evaluates(epoch) && !state.stopped) {
+        send({ kind: 'evalStarts', epoch, timeMs: clock.absoluteMs(trainEndMs), steps: plan.valid.steps })
+        evaluations = this.runSplit('valid')
+        if (evaluations[0] !== undefined) send({ kind: 'evalEnds', epoch, steps: evaluations[0] })
+      }
+      const endMs = clock.nowMs()
+      const records = this.ranks.map((_, rank): EpochRecord => {
+        const evaluation = evaluations?.[rank]
+        return {
+          epoch,
+          beginMs: clock.absoluteMs(beginMs),
+          trainEndMs: clock.absoluteMs(trainEndMs),
+          endMs: clock.absoluteMs(endMs),
+          blocks: [train[rank]!],
+          checkpoints: [],
+          ...(evaluation && { evaluation }),
+        }
+      })
+      send({ kind: 'epochEnds', epoch, ranks: records })
+    }
+  }
+
+  /** One epoch's training, or one evaluation, of all ranks; their records by rank. */
+  private runSplit(split: Split): StepsRecord[] {
+    const { plan, state, clock } = this.options
+    this.split = split
+    this.atBarrier = 0
+    this.finished = 0
+    this.waiting = []
+    this.setProgress(plan)
+    const records: StepsRecord[] = []
+    this.countedUntilMs = clock.nowMs()
+    for (const rank of this.ranks) this.startRank(rank, split)
+    this.flushWakes()
+    while (this.finished < this.ranks.length && !state.stopped) {
+      const seen = Atomics.load(state.words, control.event)
+      let progressed = this.endComputations(clock.nowMs())
+      progressed = this.deliver() || progressed
+      this.flushWakes()
+      if (!progressed) this.sleep(seen)
+    }
+    const endMs = clock.nowMs()
+    for (const rank of this.ranks) records.push(rank.log.end(rank.phase === 'finished' ? rank.computeStartMs : endMs, clock))
+    this.drain()
+    return records
+  }
+
+  private startRank(rank: Rank, split: Split): void {
+    const { plan, clock } = this.options
+    rank.order = plan.order(split, rank.rank, this.epoch)
+    rank.flow = (plan.workload.reader.dataLoader === 'tensorflow' ? tensorflowFlow : pytorchFlow)(rank.order, plan.workload.reader.prefetchSize)
+    const planned = split === 'train' ? plan.train.steps : plan.valid.steps
+    rank.steps = Math.min(rank.order.steps, planned)
+    rank.batch = 0
+    rank.log = new StepsLog(clock.nowMs())
+    this.restartLanes(rank)
+    rank.flow.start(rank.grant)
+    this.beginLoad(rank, rank.log.beginMs)
+  }
+
+  /** Points the rank's (idle) lanes at this epoch and split. */
+  private restartLanes(rank: Rank): void {
+    const { state } = this.options
+    for (let reader = 0; reader < rank.order.readers; reader++) {
+      const lane = this.laneOf(rank, reader)
+      Atomics.store(state.words, state.lane(lane, laneWord.epoch), this.epoch)
+      Atomics.store(state.words, state.lane(lane, laneWord.split), splitCode[this.split])
+      Atomics.store(state.words, state.lane(lane, laneWord.granted), 0)
+      Atomics.store(state.words, state.lane(lane, laneWord.done), 0)
+      Atomics.store(state.words, state.lane(lane, laneWord.wanted), neverWanted)
+      Atomics.add(state.words, state.lane(lane, laneWord.generation), 1)
+      this.toWake.add(this.options.threadOfLane[lane]!)
+    }
+  }
+
+  /** The rank asks for its next batch, or for the surplus one, or is through. */
+  private beginLoad(rank: Rank, nowMs: number): void {
+    rank.loadStartMs = nowMs
+    rank.stallReported = false
+    if (rank.batch < rank.steps) rank.phase = 'loading'
+    else if (rank.batch < rank.order.batches) rank.phase = 'fetchingSurplus'
+    else return this.finish(rank, nowMs)
+    rank.flow.wants(rank.batch, rank.grant)
+    this.waiting.push(rank)
+  }
+
+  private finish(rank: Rank, nowMs: number): void {
+    rank.phase = 'finished'
+    // The end of the block, kept where the last computation began: a finished rank computes no more.
+    rank.computeStartMs = nowMs
+    this.finished++
+  }
+
+  /** Ranks whose batch is ready go on. Returns whether any did. */
+  private deliver(): boolean {
+    const before = this.waiting
+    // beginLoad() appends to the new list while this loop runs over the former one.
+    this.waiting = this.spare
+    this.waiting.length = 0
+    this.spare = before
+    let progressed = false
+    for (const rank of before) {
+      if (!this.isReady(rank)) {
+        this.waiting.push(rank)
+        continue
+      }
+      progressed = true
+      this.deliverTo(rank)
+    }
+    return progressed
+  }
+
+  private deliverTo(rank: Rank): void {
+    const { clock, plan, state } = this.options
+    const nowMs = clock.nowMs()
+    rank.flow.taken(rank.batch, rank.grant)
+    if (rank.phase === 'fetchingSurplus') {
+      this.finish(rank, nowMs)
+      return
+    }
+    rank.loadMs = nowMs - rank.loadStartMs
+    rank.computeStartMs = nowMs
+    const seconds = rank.sleeps.next(this.split)
+    if (seconds > 0) {
+      rank.phase = 'computing'
+      rank.deadlineMs = nowMs + 1000 * seconds
+      this.deadlines.push(rank.deadlineMs, rank.rank)
+    } else this.endStep(rank, nowMs)
+    if (rank.rank === 0) {
+      state.progress[progressSlot.step] = rank.batch + 1
+      state.progress[progressSlot.steps] = this.split === 'train' ? plan.train.steps : plan.valid.steps
+    }
+  }
+
+  private endComputations(nowMs: number): boolean {
+    const { state } = this.options
+    let progressed = false
+    while (this.deadlines.next <= nowMs) {
+      const rank = this.ranks[this.deadlines.pop()]!
+      const lagMs = nowMs - rank.deadlineMs
+      state.progress[progressSlot.lagSumMs]! += lagMs
+      state.progress[progressSlot.lagCount]! += 1
+      if (lagMs > state.progress[progressSlot.lagMaxMs]!) state.progress[progressSlot.lagMaxMs] = lagMs
+      this.endStep(rank, nowMs)
+      progressed = true
+    }
+    return progressed
+  }
+
+  private endStep(rank: Rank, nowMs: number): void {
+    const { state, trace } = this.options
+    const computeMs = nowMs - rank.computeStartMs
+    rank.log.add(rank.loadMs, nowMs - rank.loadStartMs, computeMs)
+    trace?.step({ rank: rank.rank, epoch: this.epoch, split: this.split, step: rank.batch + 1, loadStartMs: rank.loadStartMs, computeStartMs: rank.computeStartMs, endMs: nowMs })
+    rank.batch++
+    state.progress[progressSlot.stepsDone] = ++this.stepsDone
+    if (rank.rank === 0 && this.split === 'train') {
+      state.progress[progressSlot.computeMs]! += computeMs
+      state.progress[progressSlot.wallMs]! += nowMs - this.countedUntilMs
+      this.countedUntilMs = nowMs
+    }
+    if (this.split === 'valid') {
+      this.beginLoad(rank, nowMs)
+      return
+    }
+    rank.phase = 'atBarrier'
+    if (++this.atBarrier < this.ranks.length) return
+    // The last one opens the barrier; loading starts anew for all at that moment.
+    this.atBarrier = 0
+    for (const each of this.ranks) this.beginLoad(each, nowMs)
+  }
+
+  /** Whether the batch that the rank waits for is there; leaves word with the readers it waits for otherwise. */
+  private isReady(rank: Rank): boolean {
+    rank.ready = true
+    rank.flow.needs(rank.batch, rank.need)
+    return rank.ready
+  }
+
+  private hasMade(lane: number, units: number): boolean {
+    const { words } = this.options.state
+    const done = this.options.state.lane(lane, laneWord.done)
+    if (Atomics.load(words, done) >= units) return true
+    // First the wish, then another look: a reader first stores what it has done, then looks at the wish.
+    Atomics.store(words, this.options.state.lane(lane, laneWord.wanted), units)
+    return Atomics.load(words, done) >= units
+  }
+
+  private grant(lane: number, units: number): void {
+    const { state, threadOfLane } = this.options
+    const at = state.lane(lane, laneWord.granted)
+    if (units <= Atomics.load(state.words, at)) return
+    Atomics.store(state.words, at, units)
+    this.toWake.add(threadOfLane[lane]!)
+  }
+
+  private laneOf(rank: Rank, reader: number): number {
+    return rank.rank * this.options.lanesPerRank + reader
+  }
+
+  private flushWakes(): void {
+    if (this.toWake.size === 0) return
+    const { state } = this.options
+    for (const thread of this.toWake) {
+      Atomics.add(state.words, state.thread(thread, threadWord.wake), 1)
+      if (Atomics.load(state.words, state.thread(thread, threadWord.parked)) !== 0) Atomics.notify(state.words, state.thread(thread, threadWord.wake))
+    }
+    this.toWake.clear()
+  }
+
+  private sleep(seen: number): void {
+    const { state, clock } = this.options
+    const nowMs = clock.nowMs()
+    this.reportStalls(nowMs)
+    const untilMs = Math.min(this.deadlines.next - nowMs, 1000)
+    if (untilMs > 0) Atomics.wait(state.words, control.event, seen, untilMs)
+  }
+
+  private reportStalls(nowMs: number): void {
+    for (const rank of this.waiting) {
+      if (rank.stallReported || nowMs - rank.loadStartMs < stallMs) continue
+      rank.stallReported = true
+      const sink = { files: new Float64Array(this.options.plan.train.batchSize + this.options.plan.valid.batchSize), samples: new Float64Array(0) }
+      sink.samples = new Float64Array(sink.files.length)
+      const split = this.split === 'train' ? this.options.plan.train : this.options.plan.valid
+      const count = rank.order.batch(rank.batch, sink)
+      const file = count > 0 ? split.files.name(sink.files[0]!) : '(none)'
+      this.options.send({ kind: 'stalled', rank: rank.rank, step: rank.batch + 1, file, seconds: Math.round((nowMs - rank.loadStartMs) / 1000) })
+    }
+  }
+
+  /** Waits until every lane has made all it was granted: stale read-ahead is finished and thrown away, as PyTorch's reset does. */
+  private drain(): void {
+    const { state } = this.options
+    for (const rank of this.ranks)
+      for (let reader = 0; reader < rank.order.readers; reader++) {
+        const lane = this.laneOf(rank, reader)
+        for (;;) {
+          const seen = Atomics.load(state.words, control.event)
+          if (state.stopped || this.hasMade(lane, Atomics.load(state.words, state.lane(lane, laneWord.granted)))) break
+          Atomics.wait(state.words, control.event, seen, 1000)
+        }
+      }
+  }
+
+  private setProgress(plan: Plan): void {
+    const { progress } = this.options.state
+    progress[progressSlot.epoch] = this.epoch
+    progress[progressSlot.phase] = splitCode[this.split]
+    progress[progressSlot.step] = 0
+    progress[progressSlot.steps] = this.split === 'train' ? plan.train.steps : plan.valid.steps
+  }
+}

@@ -1,0 +1,128 @@
+// What a reader thread does: drive its lanes, blocking one after the other or many on its event loop, and sleep when nobody has credit.
+import type { MessagePort } from 'node:worker_threads'
+import { unpackList } from '../dataset/file-lists.js'
+import { computedFiles } from '../dataset/naming.js'
+import { formatOf } from '../formats/index.js'
+import type { ReadExtent, ReaderOptions } from '../formats/types.js'
+import { LatencyHistogram } from '../metrics/latency.js'
+import { createPlan } from '../plan/plan.js'
+import { createWindow, runAsync, runBlocking } from '../storage/io.js'
+import { AsyncLocalStorage, LocalStorage } from '../storage/local.js'
+import { IoMeter, meterSlot } from '../storage/meter.js'
+import { Clock } from './clock.js'
+import { Lane, type LaneContext } from './lane.js'
+import type { ReaderThreadStart, ThreadMessage } from './messages.js'
+import { SharedState, threadWord, timeSlot } from './shared-state.js'
+import { TraceWriter } from './trace-writer.js'
+
+/** Runs until the run is stopped. Errors of a lane are thrown to the caller. */
+export async function readerThread(start: ReaderThreadStart, port: MessagePort): Promise<void> {
+  const state = new SharedState(start.layout, start.state)
+  const clock = new Clock(start.clockBaseMs)
+  const counters = state.meter(start.thread)
+  const meter = new IoMeter(counters, state.gauge)
+  const computed = computedFiles(start.workload)
+  const files = { train: unpackList(start.files.train, computed.train), valid: unpackList(start.files.valid, computed.valid) }
+  const plan = createPlan(start.workload, start.world, files, start.permutations)
+  const histogram = new LatencyHistogram(start.histogram, 0)
+  const trace = start.tracePart === undefined ? undefined : new TraceWriter(start.tracePart)
+  const context: LaneContext = {
+    plan,
+    workload: start.workload,
+    state,
+    clock,
+    format: formatOf(start.workload.dataset.format),
+    readerOptions: readerOptions(start),
+    folder: start.read.folder.endsWith('/') ? start.read.folder : `${start.read.folder}/`,
+    trace,
+    samplesRead: (count, durationMs) => {
+      if (state.times[timeSlot.firstSample] === 0) state.times[timeSlot.firstSample] = clock.nowMs()
+      counters[meterSlot.samples]! += count
+      histogram.record(1000 * durationMs)
+    },
+  }
+  const { mode, requestBytes, direct } = start.read
+  // Blocking lanes of a thread take turns, so they can share one window as long as none keeps bytes from turn to turn.
+  const shared = mode === 'blocking' && context.format.kind === 'sample' ? createWindow(requestBytes) : undefined
+  const lanes = start.lanes.map((lane) => new Lane(context, lane, Math.floor(lane / start.lanesPerRank), lane % start.lanesPerRank, shared ?? createWindow(requestBytes)))
+  port.postMessage({ kind: 'ready' } satisfies ThreadMessage)
+  try {
+    if (mode === 'blocking') driveBlocking(lanes, state, start.thread, new LocalStorage(direct, meter))
+    else await driveOnEventLoop(lanes, state, start.thread, new AsyncLocalStorage(direct, meter), port)
+  } finally {
+    trace?.close()
+  }
+}
+
+function readerOptions({ workload, read }: ReaderThreadStart): ReaderOptions {
+  const extent: ReadExtent = workload.semantics === 'upstream' ? 'upstream' : 'file'
+  return {
+    extent,
+    requestBytes: read.requestBytes,
+    verify: read.verify,
+    samplesPerFile: workload.dataset.numSamplesPerFile,
+    elementType: workload.dataset.recordElementType,
+    keepOpen: workload.reader.keepsFilesOpen && workload.semantics === 'upstream',
+  }
+}
+
+function driveBlocking(lanes: readonly Lane[], state: SharedState, thread: number, storage: LocalStorage): void {
+  const wake = state.thread(thread, threadWord.wake)
+  const parked = state.thread(thread, threadWord.parked)
+  for (;;) {
+    const seen = Atomics.load(state.words, wake)
+    if (state.stopped) break
+    let worked = false
+    for (const lane of lanes) {
+      if (lane.isCalled) runBlocking(lane.begin(), storage)
+      if (!lane.hasCredit) continue
+      worked = true
+      const parts = lane.parts()
+      for (let part = 0; part < parts && !state.stopped; part++) runBlocking(lane.part(part), storage)
+      if (state.stopped) break
+      lane.publish()
+    }
+    if (worked) continue
+    Atomics.store(state.words, parked, 1)
+    Atomics.wait(state.words, wake, seen)
+    Atomics.store(state.words, parked, 0)
+  }
+  for (const lane of lanes) runBlocking(lane.close(), storage)
+}
+
+async function driveOnEventLoop(lanes: readonly Lane[], state: SharedState, thread: number, storage: AsyncLocalStorage, port: MessagePort): Promise<void> {
+  const wake = state.thread(thread, threadWord.wake)
+  Atomics.store(state.words, state.thread(thread, threadWord.parked), 1)
+  // Nothing else holds the event loop while the thread waits for a wake-up.
+  port.on('message', () => {})
+  const busy = new Set<Lane>()
+  let failure: unknown
+  const drive = async (lane: Lane): Promise<void> => {
+    while (!state.stopped) {
+      if (lane.isCalled) await runAsync(lane.begin(), storage)
+      if (!lane.hasCredit) break
+      const parts = lane.parts()
+      for (let part = 0; part < parts && !state.stopped; part++) await runAsync(lane.part(part), storage)
+      if (!state.stopped) lane.publish()
+    }
+    // In the same turn as the last look at the credit: a wake-up after it finds the lane idle.
+    busy.delete(lane)
+  }
+  while (!state.stopped && failure === undefined) {
+    const seen = Atomics.load(state.words, wake)
+    for (const lane of lanes) {
+      if (busy.has(lane) || !(lane.isCalled || lane.hasCredit)) continue
+      busy.add(lane)
+      drive(lane).catch((error) => {
+        failure ??= error
+        Atomics.add(state.words, wake, 1)
+        Atomics.notify(state.words, wake)
+      })
+    }
+    const wait = Atomics.waitAsync(state.words, wake, seen)
+    if (wait.async) await wait.value
+  }
+  if (failure !== undefined) throw failure
+  for (const lane of lanes) if (!busy.has(lane)) await runAsync(lane.close(), storage)
+  port.removeAllListeners('message')
+}

@@ -1,0 +1,198 @@
+// Running a plan: start the threads, listen, stop them. The main thread keeps to people; it is never on the path of a byte.
+import { Worker } from 'node:worker_threads'
+import { packList } from '../dataset/file-lists.js'
+import { restoreError, RunError } from '../errors.js'
+import { LatencyHistogram } from '../metrics/latency.js'
+import type { EpochRecord, IoRecord, LatencySummary, RankRecord } from '../metrics/records.js'
+import type { Plan } from '../plan/types.js'
+import { meterSlot } from '../storage/meter.js'
+import { layOutLanes, requestSize } from './lanes.js'
+import type { ConductorStart, ReaderThreadStart, RunBase, ThreadMessage } from './messages.js'
+import { progressSlot, SharedState, timeSlot } from './shared-state.js'
+import { joinTrace } from './trace-writer.js'
+
+export interface EngineOptions {
+  readonly plan: Plan
+  /** The plan's shared permutations. */
+  readonly permutations: SharedArrayBuffer
+  /** Local path of the data folder. */
+  readonly folder: string
+  readonly direct: boolean
+  readonly verify: boolean
+  /** Where to write the trace, if wanted. */
+  readonly tracePath?: string | undefined
+  /** Told about epochs, blocks and stalls as they happen. */
+  readonly onMessage: (message: ThreadMessage) => void
+}
+
+export interface EngineResult {
+  readonly ranks: readonly RankRecord[]
+  /** False where the run was stopped before its end. */
+  readonly complete: boolean
+  readonly io: IoRecord
+  /** Whether O_DIRECT requests are smaller than DLIO's because memory is bounded. */
+  readonly requestsBounded: boolean
+  readonly threads: number
+  readonly lanes: number
+  readonly computeLagMeanMs: number
+  readonly computeLagMaxMs: number
+  /** Milliseconds from the start of the process to the first sample; undefined when none was read. */
+  readonly firstSampleMs: number | undefined
+  readonly latency: LatencySummary | undefined
+}
+
+/** Where a running engine is. */
+export interface EngineProgress {
+  readonly epoch: number
+  readonly epochs: number
+  readonly evaluating: boolean
+  readonly step: number
+  readonly steps: number
+  /** Steps of all ranks that have ended, training and evaluation. */
+  readonly stepsDone: number
+  /** Of rank 0's training so far; undefined before its first step has ended. */
+  readonly auPercent: number | undefined
+  readonly bytes: number
+  readonly samples: number
+}
+
+export interface Engine {
+  progress(): EngineProgress
+  /** Asks all threads to stop at their next sample. */
+  stop(): void
+  /** Resolves when everything has ended; rejects with the first error of any thread. */
+  readonly finished: Promise<EngineResult>
+}
+
+/** Starts a run. Must be called before anything uses libuv's pool, whose size it may set. */
+export function startEngine(options: EngineOptions): Engine {
+  const { plan } = options
+  const layout = layOutLanes(plan)
+  if (layout.poolSize !== undefined) process.env['UV_THREADPOOL_SIZE'] ??= String(layout.poolSize)
+  const { requestBytes, bounded } = requestSize(plan, options.direct, layout.mode)
+  const state = SharedState.create({ lanes: layout.lanes, threads: layout.threads.length })
+  const base: RunBase = {
+    clockBaseMs: performance.timeOrigin,
+    workload: plan.workload,
+    world: plan.world,
+    files: { train: packList(plan.train.files), valid: packList(plan.valid.files) },
+    layout: state.layout,
+    state: state.buffer,
+    permutations: options.permutations,
+    lanesPerRank: layout.lanesPerRank,
+  }
+  const threadOfLane = new Array<number>(layout.lanes)
+  for (const [thread, lanes] of layout.threads.entries()) for (const lane of lanes) threadOfLane[lane] = thread
+  const traceParts: string[] = []
+  const tracePart = (name: string) => {
+    if (options.tracePath === undefined) return {}
+    const part = `${options.tracePath}.part-${name}`
+    traceParts.push(part)
+    return { tracePart: part }
+  }
+  const histograms = layout.threads.map(() => new SharedArrayBuffer(LatencyHistogram.byteLength))
+  const starts: (ReaderThreadStart | ConductorStart)[] = [
+    { ...base, kind: 'conductor', threadOfLane, ...tracePart('ranks') },
+    ...layout.threads.map(
+      (lanes, thread): ReaderThreadStart => ({
+        ...base,
+        kind: 'reader',
+        thread,
+        lanes,
+        histogram: histograms[thread]!,
+        read: { mode: layout.mode, direct: options.direct, verify: options.verify, requestBytes, folder: options.folder },
+        ...tracePart(`readers-${thread}`),
+      }),
+    ),
+  ]
+  const epochs: (readonly EpochRecord[])[] = []
+  let conducted = false
+  let stopAsked = false
+  let failure: Error | undefined
+
+  const fail = (error: Error) => {
+    failure ??= error
+    state.stop()
+  }
+  const onMessage = (message: ThreadMessage) => {
+    if (message.kind === 'failed') fail(restoreError(message.error))
+    else if (message.kind === 'epochEnds') epochs.push(message.ranks)
+    else if (message.kind === 'done') {
+      conducted = true
+      state.stop()
+    }
+    options.onMessage(message)
+  }
+  const ends = starts.map(
+    (start) =>
+      new Promise<void>((resolve) => {
+        const worker = new Worker(new URL('./thread.js', import.meta.url), { workerData: start })
+        worker.on('message', onMessage)
+        worker.on('error', fail)
+        worker.on('exit', (code) => {
+          const name = start.kind === 'conductor' ? 'conductor' : `reader thread ${start.thread}`
+          if (code !== 0) fail(new RunError(`the ${name} died with exit code ${code}`))
+          else if (!state.stopped) fail(new RunError(`the ${name} ended before the run did`))
+          resolve()
+        })
+      }),
+  )
+
+  const result = (): EngineResult => {
+    const { progress, times } = state
+    const merged = new LatencyHistogram(new SharedArrayBuffer(LatencyHistogram.byteLength), 0)
+    for (const histogram of histograms) merged.add(new LatencyHistogram(histogram, 0))
+    const lags = progress[progressSlot.lagCount]!
+    return {
+      ranks: Array.from({ length: plan.world.ranks }, (_, rank) => ({ rank, epochs: epochs.map((ranks) => ranks[rank]!) })),
+      complete: conducted && !stopAsked,
+      io: {
+        bytesAsked: state.total(meterSlot.bytes),
+        readCalls: state.total(meterSlot.readCalls),
+        filesOpened: state.total(meterSlot.filesOpened),
+        retries: 0,
+        samplesRead: state.total(meterSlot.samples),
+        readsInFlight: state.gauge[1]!,
+        requestBytes,
+        direct: options.direct,
+      },
+      requestsBounded: bounded,
+      threads: layout.threads.length,
+      lanes: layout.lanes,
+      computeLagMeanMs: lags === 0 ? 0 : progress[progressSlot.lagSumMs]! / lags,
+      computeLagMaxMs: progress[progressSlot.lagMaxMs]!,
+      firstSampleMs: times[timeSlot.firstSample] === 0 ? undefined : times[timeSlot.firstSample],
+      latency: merged.summarise(),
+    }
+  }
+
+  return {
+    progress: () => progressOf(state, plan),
+    stop: () => {
+      stopAsked = true
+      state.stop()
+    },
+    finished: Promise.all(ends).then(() => {
+      if (options.tracePath !== undefined) joinTrace(options.tracePath, traceParts)
+      if (failure !== undefined) throw failure
+      return result()
+    }),
+  }
+}
+
+function progressOf(state: SharedState, plan: Plan): EngineProgress {
+  const { progress } = state
+  const computeMs = progress[progressSlot.computeMs]!
+  const wallMs = progress[progressSlot.wallMs]!
+  return {
+    epoch: progress[progressSlot.epoch]!,
+    epochs: plan.epochs,
+    evaluating: progress[progressSlot.phase] === 1,
+    step: progress[progressSlot.step]!,
+    steps: progress[progressSlot.steps]!,
+    stepsDone: progress[progressSlot.stepsDone]!,
+    auPercent: wallMs > 0 ? (100 * computeMs) / wallMs : undefined,
+    bytes: state.total(meterSlot.bytes),
+    samples: state.total(meterSlot.samples),
+  }
+}
