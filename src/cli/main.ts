@@ -1,0 +1,49 @@
+// The command line's table of contents. One file per command; each loads what it needs only when it runs.
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { reportError } from './errors.js'
+import { registerGenerate } from './generate.js'
+import { registerInspect } from './inspect.js'
+import { registerPlan } from './plan.js'
+import { registerRun } from './run.js'
+import { registerValidate } from './validate.js'
+
+const examples = `
+Examples:
+  dl-driver run unet3d_h100 --generate dataset.num_files_train=16   generate a data set, then run MLPerf Storage's unet3d on it
+  dl-driver run config.yaml --framework pytorch --ranks 4           replay a DLIO configuration with four emulated accelerators
+  dl-driver validate config.yaml                                    every problem of a configuration at once
+  dl-driver plan config.yaml --order | head                         who reads which sample when
+  dl-driver inspect data/train/*.npz                                what data files hold
+
+Exit codes: 0 done; 1 the run failed; 2 the command line or the configuration is wrong; 3 AU below target under --strict-au;
+4 compare found a regression; 130 interrupted.`
+
+/** Runs the program with the arguments behind its name, and sets the exit code. */
+export function main(argv: readonly string[]): void {
+  // A reader that goes away (`| head`) is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0)
+    throw error
+  })
+  const program = new Command('dl-driver')
+    .description('Replays the storage I/O of deep-learning training from DLIO configurations and reports accelerator utilisation (AU).')
+    .version(packageVersion(), '-V, --version')
+    .showHelpAfterError('(run with --help for the options and examples)')
+    .addHelpText('after', examples)
+    .exitOverride()
+  registerRun(program)
+  registerGenerate(program)
+  registerValidate(program)
+  registerPlan(program)
+  registerInspect(program)
+  for (const command of program.commands) command.exitOverride().showHelpAfterError('(run with --help for the options and examples)')
+  program.parseAsync(argv, { from: 'user' }).catch((error: unknown) => {
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2
+    else process.exitCode = reportError(error)
+  })
+}
+
+function packageVersion(): string {
+  return (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version
+}

@@ -1,0 +1,24 @@
+// Options that several commands share, and their parsing into typed values.
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { FrameworkName, Semantics } from '../config/workload.js'
+
+export interface WorkloadOptions {
+  readonly semantics?: Semantics
+  readonly framework?: FrameworkName
+}
+
+/** `--semantics` and `--framework`, which decide how a workload file is read. */
+export function addWorkloadOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--framework <name>', "framework whose data loading is replayed (default: the configuration's)").choices(['pytorch', 'tensorflow', 'jax']))
+    .addOption(new Option('--semantics <name>', 'which DLIO is replayed: the one of MLPerf Storage, or argonne-lcf’s').choices(['mlcommons', 'upstream']).default('mlcommons'))
+}
+
+export const ranksOption = () => new Option('--ranks <n>', 'local ranks (emulated accelerators), as in mpirun -n N').argParser(parseCount).default(1)
+
+/** A whole number ≥ 1. */
+export function parseCount(text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number of at least 1.')
+  return value
+}
