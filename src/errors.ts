@@ -14,6 +14,8 @@ export interface ConfigProblem {
   readonly rule: string
   /** What to do about it. */
   readonly remedy?: string
+  /** The offending line of the file, or the override as it was given; absent where it holds a secret. */
+  readonly excerpt?: string
 }
 
 /** Base of all errors that are meant for people: one clear message, an exit code of the command line contract, fields for programs. */

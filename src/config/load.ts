@@ -1,0 +1,111 @@
+// From CONFIG and overrides to a frozen workload: reads, applies, checks, resolves. Everything that is wrong is said at once.
+import type { ConfigProblem } from '../errors.js'
+import { locateConfig } from './bundled.js'
+import { checkRules } from './checks.js'
+import { decideFramework } from './decide.js'
+import { configError } from './problems.js'
+import { readSections, suggestSection } from './read-section.js'
+import { readText } from './read-text.js'
+import { Report } from './report.js'
+import { resolveWorkload } from './resolve.js'
+import { sectionAliases } from './schema/index.js'
+import { applyOverrides } from './override.js'
+import { type ConfigNode, type Entry, type MapNode, mapNode } from './tree.js'
+import type { FrameworkName, Semantics, Warning, Workload } from './workload.js'
+import { parseYaml } from './yaml-file.js'
+
+export interface LoadOptions {
+  /** Path of a file, or the name of a bundled workload. */
+  readonly config: string
+  /** `key=value`, in DLIO's and Hydra's spelling; later ones win. */
+  readonly overrides: readonly string[]
+  /** Which DLIO is replayed; MLCommons' unless given. */
+  readonly semantics?: Semantics | undefined
+  /** `--framework`: goes before the configuration's. */
+  readonly framework?: FrameworkName | undefined
+  /** `--direct`: read with O_DIRECT, whatever the configuration says. */
+  readonly direct?: boolean | undefined
+  /** The command only generates: rules about reading do not apply. */
+  readonly generateOnly?: boolean | undefined
+  /** Where a relative CONFIG starts; the process's working directory unless given. */
+  readonly cwd?: string | undefined
+}
+
+export interface Loaded {
+  readonly workload: Workload
+  readonly warnings: Warning[]
+}
+
+/** Loads a workload. Throws ConfigError with all problems of the file and of the overrides. */
+export function loadWorkload(options: LoadOptions): Loaded {
+  const location = locateConfig(options.config, options.cwd ?? process.cwd())
+  const text = readText(location.path, location.name)
+  const report = new Report()
+  const file = workloadOf(parseYaml(text, location.name), report)
+  const overridden = applyOverrides(file, options.overrides, sectionAliases)
+  report.problems.push(...overridden.problems)
+  const root = overridden.root
+  refuseInterpolations(root, '', report)
+  const all = readSections(root, report)
+  const decision = decideFramework(all, options.framework, report)
+  const semantics = options.semantics ?? 'mlcommons'
+  const { train, evaluation } = all.workflow.values
+  const readsNothing = options.generateOnly === true || !(train || evaluation)
+  checkRules(all, { ...decision, semantics, readsNothing }, root.origin, report)
+  if (report.problems.length > 0) throw configError(inOrder(report.problems))
+  const workload = resolveWorkload(all, decision, { ...options, semantics }, location, root, report)
+  return { workload, warnings: report.warnings }
+}
+
+/** The workload in a file: the mapping under `workload:`, or the file itself. Sections get their own names where an alias was used. */
+function workloadOf(file: MapNode, report: Report): MapNode {
+  const entry = file.entries.get('workload')
+  if (!entry) return withoutAliases(withoutDefaults(file, report), report)
+  if (entry.value.kind !== 'map') {
+    const remedy = 'write the sections below workload:, or name the file that holds them'
+    report.badValue(entry.value, 'workload', { rule: 'must be a mapping of sections (dataset:, reader:, train:, …)', remedy })
+    throw configError(report.problems)
+  }
+  for (const [name, { key }] of file.entries)
+    if (name !== 'workload' && suggestSection(name) === name) report.unknownKey(key, name, `workload.${name}`)
+  return withoutAliases(withoutDefaults(entry.value, report), report)
+}
+
+/** Hydra composes a group file from others by `defaults:`; here a file stands for itself. */
+function withoutDefaults(workload: MapNode, report: Report): MapNode {
+  const defaults = workload.entries.get('defaults')?.value
+  if (!defaults) return workload
+  const items = defaults.kind === 'list' ? defaults.items : [defaults]
+  if (!items.every((item) => item.kind === 'scalar' && item.value === '_self_'))
+    report.badValue(defaults, 'defaults', { rule: 'files are not composed from others', remedy: 'copy the keys of the named files into this one' })
+  const entries = new Map(workload.entries)
+  entries.delete('defaults')
+  return mapNode(entries, workload.origin)
+}
+
+/** `data_reader:` is `reader:`. Where both stand, DLIO reads only the former. */
+function withoutAliases(workload: MapNode, report: Report): MapNode {
+  const entries = new Map<string, Entry>()
+  for (const [name, entry] of workload.entries) {
+    const section = sectionAliases.get(name)
+    const shadowing = [...sectionAliases].find(([alias, target]) => target === name && workload.entries.has(alias))
+    if (shadowing) report.warn('unread-section', `${name}: is not read where ${shadowing[0]}: stands, in DLIO as here`)
+    else entries.set(section ?? name, entry)
+  }
+  return mapNode(entries, workload.origin)
+}
+
+/** OmegaConf would resolve `${…}`; taken literally it would be a strange folder name. */
+function refuseInterpolations(node: ConfigNode, path: string, report: Report): void {
+  if (node.kind === 'scalar') {
+    if (typeof node.value === 'string' && node.value.includes('${'))
+      report.badValue(node, path, { rule: 'interpolations (${…}) are not resolved', remedy: 'write the value itself, or give it as an override' })
+  } else if (node.kind === 'list') node.items.forEach((item, i) => refuseInterpolations(item, `${path}[${i}]`, report))
+  else for (const [key, { value }] of node.entries) refuseInterpolations(value, path ? `${path}.${key}` : key, report)
+}
+
+/** Problems of files in the order of their lines, those of the command line behind. */
+function inOrder(problems: readonly ConfigProblem[]): ConfigProblem[] {
+  const line = (problem: ConfigProblem) => problem.line ?? Number.POSITIVE_INFINITY
+  return [...problems].sort((a, b) => (line(a) === line(b) ? (a.column ?? 0) - (b.column ?? 0) : line(a) - line(b)))
+}

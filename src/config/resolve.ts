@@ -1,0 +1,162 @@
+// Values of the schema → the workload of the contract: the last place where a default is chosen.
+import type { ConfigLocation } from './bundled.js'
+import { effectiveCompression } from './checks.js'
+import type { FrameworkDecision } from './decide.js'
+import { deepFreeze, digestOf } from './digest.js'
+import { locateData } from './location.js'
+import { showValue } from './problems.js'
+import type { AllValues } from './read-section.js'
+import type { Report } from './report.js'
+import { withStdev } from './schema/duration.js'
+import { type MapNode, toPlain } from './tree.js'
+import type { FormatName, Semantics, Workload } from './workload.js'
+
+interface Choices {
+  readonly semantics: Semantics
+  readonly direct?: boolean | undefined
+}
+
+/** TensorFlow's default buffer of a TFRecordDataset. */
+const defaultTransferBytes = 262144
+
+/** Builds the frozen workload of a configuration without problems; says what has no effect or another one than it looks. */
+export function resolveWorkload(
+  all: AllValues,
+  decision: FrameworkDecision,
+  choices: Choices,
+  location: ConfigLocation,
+  root: MapNode,
+  report: Report,
+): Workload {
+  warnOfDefects(all, report)
+  const raw = toPlain(root)
+  const model = all.model.values
+  const checkpoint = all.checkpoint.values
+  const output = all.output.values
+  const workflow = all.workflow.values
+  const effective = { framework: decision.framework, dataLoader: decision.dataLoader, semantics: choices.semantics, direct: choices.direct === true }
+  return deepFreeze<Workload>({
+    source: { name: location.name, path: location.path, configDigest: digestOf({ ...effective, workload: raw }) },
+    framework: decision.framework,
+    frameworkReason: decision.reason,
+    semantics: choices.semantics,
+    model: { name: model.name, type: model.type, sizeBytes: model.model_size_bytes },
+    workflow: {
+      generateData: workflow.generate_data,
+      train: workflow.train,
+      evaluation: workflow.evaluation,
+      checkpoint: workflow.checkpoint,
+      profiling: workflow.profiling,
+    },
+    storage: {
+      type: all.storage.values.storage_type,
+      root: all.storage.values.storage_root,
+      options: storageOptions(all),
+    },
+    dataset: resolveDataset(all, raw, report),
+    reader: resolveReader(all, decision, choices),
+    train: {
+      epochs: all.train.values.epochs,
+      computationTime: withStdev(all.train.values.computation_time, all.train.values.computation_time_stdev),
+      totalTrainingSteps: all.train.values.total_training_steps > 0 ? all.train.values.total_training_steps : -1,
+      seed: all.train.values.seed,
+      seedChangeEpoch: all.train.values.seed_change_epoch,
+    },
+    evaluation: {
+      evalTime: withStdev(all.evaluation.values.eval_time, all.evaluation.values.eval_time_stdev),
+      evalAfterEpoch: all.evaluation.values.eval_after_epoch,
+      epochsBetweenEvals: all.evaluation.values.epochs_between_evals,
+    },
+    checkpoint: {
+      folder: checkpoint.checkpoint_folder,
+      checkpointAfterEpoch: checkpoint.checkpoint_after_epoch,
+      epochsBetweenCheckpoints: checkpoint.epochs_between_checkpoints,
+      stepsBetweenCheckpoints: checkpoint.steps_between_checkpoints,
+    },
+    output: {
+      folder: output.folder,
+      logFile: output.log_file,
+      excludeStartSteps: output['metric.exclude_start_steps'],
+      excludeEndSteps: output['metric.exclude_end_steps'],
+    },
+    metric: { au: all.metric.values.au },
+    raw,
+  })
+}
+
+/** MLCommons' DLIO copies `storage_library` into the options. */
+function storageOptions({ storage }: AllValues): Readonly<Record<string, unknown>> {
+  const { storage_library: library, storage_options: options } = storage.values
+  return { ...options, ...(library === null ? {} : { storage_library: library }) }
+}
+
+function resolveDataset({ dataset, storage }: AllValues, raw: Record<string, unknown>, report: Report): Workload['dataset'] {
+  const d = dataset.values
+  const format = d.format as FormatName // hdf5_opt is refused by the rules
+  const compression = d.compression ?? 'none'
+  if (compression !== 'none' && !effectiveCompression[format]?.includes(compression))
+    report.warn('compression', `dataset.compression: ${compression} has no effect on ${format} files, in DLIO as here`)
+  const isImage = format === 'jpeg' || format === 'png'
+  if (isImage && d.record_element_type !== 'uint8')
+    report.warn('element-type', `dataset.record_element_type: ${format} files hold uint8, not ${d.record_element_type}`)
+  const parquet = (raw.dataset as Record<string, unknown> | undefined)?.parquet
+  return {
+    folder: locateData(storage.values.storage_type, storage.values.storage_root, d.data_folder),
+    format,
+    numFilesTrain: d.num_files_train,
+    numFilesEval: d.num_files_eval,
+    numSamplesPerFile: d.num_samples_per_file,
+    numSubfoldersTrain: d.num_subfolders_train,
+    numSubfoldersEval: d.num_subfolders_eval,
+    recordLengthBytes: d.record_length_bytes,
+    recordLengthBytesStdev: d.record_length_bytes_stdev,
+    recordLengthBytesResize: d.record_length_bytes_resize,
+    recordDims: d.record_dims,
+    recordElementType: isImage ? 'uint8' : d.record_element_type,
+    filePrefix: d.file_prefix,
+    compression,
+    compressionLevel: d.compression_level,
+    keepFiles: d.keep_files,
+    hdf5: { chunkDims: d['hdf5.chunk_dims'], maxShape: d['hdf5.max_shape'], numDsetPerRecord: d['hdf5.num_dset_per_record'] },
+    parquet: (parquet ?? {}) as Record<string, unknown>,
+    generationBufferBytes: d.generation_buffer_size,
+    skipListing: d.skip_listing,
+    listingValidationInterval: d.listing_validation_interval,
+  }
+}
+
+function resolveReader({ reader, storage, dataset }: AllValues, { dataLoader }: FrameworkDecision, choices: Choices): Workload['reader'] {
+  const r = reader.values
+  // DLIO's TensorFlow loader makes 1 of 0 (data_loader/tf_data_loader.py).
+  const readThreads = dataLoader === 'tensorflow' ? Math.max(1, r.read_threads) : r.read_threads
+  const byStorage = storage.values.storage_type === 'direct_fs' || storageOptions({ storage } as AllValues).uri_scheme === 'direct'
+  return {
+    dataLoader,
+    sampler: r.data_loader_sampler ?? (dataLoader === 'tensorflow' ? 'iterative' : 'index'),
+    batchSize: r.batch_size,
+    batchSizeEval: r.batch_size_eval,
+    readThreads,
+    writeThreads: r.write_threads,
+    computationThreads: r.computation_threads,
+    prefetchSize: r.prefetch_size,
+    fileShuffle: reader.given('file_shuffle') !== undefined,
+    sampleShuffle: r.sample_shuffle,
+    shuffleSize: r.shuffle_size,
+    keepsFilesOpen: reader.given('read_type') !== undefined,
+    transferSizeBytes: r.transfer_size ?? defaultTransferBytes,
+    odirect: r.odirect || choices.direct === true || byStorage || dataset.values.data_folder.startsWith('direct://'),
+    multiprocessingContext: r.multiprocessing_context ?? (choices.semantics === 'upstream' ? 'fork' : 'spawn'),
+    pinMemory: r.pin_memory,
+    preprocessTime: withStdev(r.preprocess_time, r.preprocess_time_stdev),
+  }
+}
+
+/** DLIO stores these two as they are written and compares them with enum members, which text never equals (quirk of LoadConfig). */
+function warnOfDefects({ reader }: AllValues, report: Report): void {
+  const shuffle = reader.given('file_shuffle')
+  if (shuffle && reader.values.file_shuffle !== 'seed' && reader.values.file_shuffle !== 'random')
+    report.warn('file-shuffle', `reader.file_shuffle: ${showValue(shuffle)} shuffles files: DLIO takes any given value as on; delete the key to turn it off`)
+  const readType = reader.given('read_type')
+  if (readType && reader.values.read_type !== 'memory')
+    report.warn('read-type', `reader.read_type: ${showValue(readType)} keeps files open: DLIO takes any given value as memory; delete the key for on_demand`)
+}

@@ -1,0 +1,14 @@
+import { key, section } from './key.js'
+import { choice, type Kind, list, text } from './kinds.js'
+
+const names = list(text())
+/** DLIO takes one name as well as a list of them. */
+const devices: Kind<readonly string[]> = { ...names, check: (value) => names.check(typeof value === 'string' ? [value] : value) }
+
+export const profiling = section({
+  name: 'profiling',
+  keys: {
+    profiler: key(choice(['none', 'iostat', 'darshan', 'tensorboard']), 'iostat', 'What `workflow.profiling` starts.'),
+    iostat_devices: key(devices, [], 'Block devices that iostat watches; none: all.'),
+  },
+})
