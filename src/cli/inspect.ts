@@ -1,0 +1,91 @@
+// `dl-driver inspect FILE|URI... [--json]`: what data files hold.
+import { createRequire } from 'node:module'
+import type { Command } from 'commander'
+import type { Inspection } from '../formats/types.js'
+
+const require = createRequire(import.meta.url)
+
+/** Adds the command to the program. Nothing else loads until it runs. */
+export function registerInspect(program: Command): void {
+  program
+    .command('inspect')
+    .description('what data files hold: per sample shape, dtype, bytes, sha256 of its raw bytes, label')
+    .argument('<FILE|URI...>', 'npz, hdf5 or tfrecord files: paths or file:// URIs')
+    .option('--json', 'one JSON line per file on stdout')
+    .action(async (files: string[], options: { json?: boolean }) => {
+      for (const file of files) {
+        try {
+          const inspection = await inspectFile(file)
+          process.stdout.write(options.json ? `${JSON.stringify(inspection)}\n` : formatInspection(inspection))
+        } catch (error) {
+          if (!isMeantForPeople(error)) throw error
+          // One bad file does not hide the others; the exit code tells at the end.
+          process.stderr.write(`dl-driver: ${error.message}\n`)
+          process.exitCode = 1
+        }
+      }
+    })
+}
+
+function isMeantForPeople(error: unknown): error is Error {
+  const { DlDriverError } = require('../errors.js') as typeof import('../errors.js')
+  return error instanceof DlDriverError
+}
+
+/** Inspects one file, given as a path or a `file://` URI. @throws DataError, StorageError, ConfigError */
+export async function inspectFile(file: string): Promise<Inspection> {
+  const { formatNameOf, formatNames, getFormat } = require('../formats/index.js') as typeof import('../formats/index.js')
+  const { DataError } = require('../errors.js') as typeof import('../errors.js')
+  const path = toPath(file)
+  const { readFirstBytes } = require('../formats/plain-files.js') as typeof import('../formats/plain-files.js')
+  const format = formatNameOf(path, () => readFirstBytes(path, 12))
+  if (format === undefined) throw new DataError(file, `is in none of the formats that can be inspected (${formatNames.join(', ')})`)
+  return { ...(await getFormat(format).inspect(path)), file }
+}
+
+/** @throws StorageError for what is not on a local file system */
+function toPath(file: string): string {
+  const { StorageError } = require('../errors.js') as typeof import('../errors.js')
+  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(file)?.[1]?.toLowerCase()
+  if (scheme === undefined) return file
+  if (scheme !== 'file') throw new StorageError(file, 'inspect', `${scheme}:// is not supported here; copy the file to a local path first`)
+  const { fileURLToPath } = require('node:url') as typeof import('node:url')
+  try {
+    return fileURLToPath(file)
+  } catch (error) {
+    throw new StorageError(file, 'inspect', (error as Error).message)
+  }
+}
+
+/** Rows of a table that are printed per file; --json has all. */
+const maxRows = 12
+
+/** The table for people. */
+export function formatInspection({ file, format, samples, labels }: Inspection): string {
+  const rows = samples.slice(0, maxRows).flatMap((sample, i) =>
+    arraysOf(sample).map(([name, info]) => ({
+      sample: String(i),
+      ...(name === undefined ? {} : { array: name }),
+      ...('shape' in info ? { shape: `(${(info.shape as number[]).join(', ')})`, dtype: String(info.dtype) } : {}),
+      ...('offset' in info ? { offset: String(info.offset) } : {}),
+      bytes: String(info.nbytes ?? '-'),
+      ...(labels === null ? {} : { label: String(labels[i]) }),
+      sha256: String(info.sha256 ?? '-'),
+    })),
+  )
+  const lines = [`${file}: ${format}, ${samples.length} ${samples.length === 1 ? 'sample' : 'samples'}`]
+  if (rows.length > 0) {
+    const columns = Object.keys(rows[0]!) as (keyof (typeof rows)[number])[]
+    const widths = columns.map((column) => Math.max(column.length, ...rows.map((row) => row[column]?.length ?? 0)))
+    const line = (cells: readonly string[]) => `  ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join('  ')}`.trimEnd()
+    lines.push(line(columns), ...rows.map((row) => line(columns.map((column) => row[column] ?? ''))))
+  }
+  if (samples.length > maxRows) lines.push(`  and ${samples.length - maxRows} more; --json lists all`)
+  return `${lines.join('\n')}\n`
+}
+
+/** One array per sample, or several by name. */
+function arraysOf(sample: object): [string | undefined, Record<string, unknown>][] {
+  if ('nbytes' in sample) return [[undefined, sample as Record<string, unknown>]]
+  return Object.entries(sample as Record<string, Record<string, unknown>>)
+}

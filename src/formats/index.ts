@@ -1,0 +1,53 @@
+// The table of formats. A format's code is loaded when it is first asked for.
+import { createRequire } from 'node:module'
+import { ConfigError } from '../errors.js'
+import type { Format } from './types.js'
+
+const require = createRequire(import.meta.url)
+
+/** Names of DLIO's formats → how to load them. */
+const table: Readonly<Record<string, () => Format>> = {
+  npz: () => load('./npz/index.js', 'npz'),
+  hdf5: () => load('./hdf5/index.js', 'hdf5'),
+  tfrecord: () => load('./tfrecord/index.js', 'tfrecord'),
+}
+
+function load(path: string, name: string): Format {
+  return (require(path) as Record<string, Format>)[name]!
+}
+
+/** Names of the formats that can be read, written and inspected. */
+export const formatNames: readonly string[] = Object.keys(table)
+
+/** Whether `name` (`dataset.format`) is in the table. */
+export function isFormatName(name: string): boolean {
+  return Object.hasOwn(table, name)
+}
+
+/** The format called `name`. @throws ConfigError where it is not in the table */
+export function getFormat(name: string): Format {
+  if (!isFormatName(name)) throw new ConfigError(`format ${name} cannot be read or written; ${formatNames.join(', ')} can`)
+  return table[name]!()
+}
+
+/** Endings of file names → format, beside the formats' own names, which are DLIO's endings. */
+const endings: Readonly<Record<string, string>> = { h5: 'hdf5', tfrecords: 'tfrecord' }
+
+/**
+ * The name of a file's format: by its ending, or by its first bytes where the ending is not known.
+ * @param firstBytes gives the first twelve bytes of the file, asked for only when needed
+ * @returns undefined where neither tells
+ */
+export function formatNameOf(fileName: string, firstBytes: () => Uint8Array): string | undefined {
+  const ending = /\.([^./\\]+)$/.exec(fileName)?.[1]?.toLowerCase() ?? ''
+  const named = endings[ending] ?? ending
+  if (isFormatName(named)) return named
+  const bytes = firstBytes()
+  const starts = (...magic: number[]) => bytes.length >= magic.length && magic.every((byte, i) => bytes[i] === byte)
+  if (starts(0x50, 0x4b, 0x03, 0x04)) return 'npz'
+  if (starts(0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a)) return 'hdf5'
+  if (bytes.length < 12) return undefined
+  const { frameHeaderIsValid } = require('./tfrecord/layout.js') as typeof import('./tfrecord/layout.js')
+  const view = new DataView(bytes.buffer, bytes.byteOffset, 12)
+  return frameHeaderIsValid(view.getUint32(0, true), view.getUint32(4, true), view.getUint32(8, true)) ? 'tfrecord' : undefined
+}

@@ -1,0 +1,60 @@
+// Writes the TFRecord files that DLIO's generator makes, and their index files, in one pass. Layout: README.md.
+import { ConfigError } from '../../errors.js'
+import { crc32c, maskCrc } from '../checksums.js'
+import { elementTypeByName, elementTypeNames } from '../dtype.js'
+import type { ContentSource, FileSpec, FormatWriter, OutputFile } from '../types.js'
+import { type ExampleWrapping, encodeFrameHeader, exampleWrapping, frameFooterBytes, frameHeaderBytes, maxExampleBytes } from './layout.js'
+
+function recordOf(spec: FileSpec): ExampleWrapping & { readonly imageBytes: number; readonly framedBytes: number } {
+  const type = elementTypeByName(spec.elementType)
+  if (type === undefined)
+    throw new ConfigError(
+      `record_element_type ${spec.elementType} cannot be written to TFRecord files; one of ${elementTypeNames().join(', ')} can`,
+    )
+  if (![...spec.dims, spec.samples].every((n) => Number.isInteger(n) && n >= 0))
+    throw new ConfigError(`a TFRecord file cannot hold ${spec.samples} samples of shape (${spec.dims.join(', ')}): impossible numbers`)
+  const imageBytes = spec.dims.reduce((product, n) => product * n, type.itemBytes)
+  // Their wrapping is below 100 bytes; the exact rule is checked next, on numbers that are known to be exact.
+  if (imageBytes > maxExampleBytes) failTooLong(imageBytes)
+  const wrapping = exampleWrapping(imageBytes)
+  if (wrapping.payloadBytes > maxExampleBytes) failTooLong(imageBytes)
+  return { ...wrapping, imageBytes, framedBytes: frameHeaderBytes + wrapping.payloadBytes + frameFooterBytes }
+}
+
+function failTooLong(imageBytes: number): never {
+  throw new ConfigError(
+    `a sample of ${imageBytes} bytes does not fit a TFRecord: a protobuf message holds at most ${maxExampleBytes} bytes; make record_length_bytes or record_dims smaller`,
+  )
+}
+
+export const tfrecordWriter: FormatWriter = {
+  sizeBytes(spec: FileSpec): number {
+    return recordOf(spec).framedBytes * spec.samples
+  },
+
+  write(spec: FileSpec, content: ContentSource, out: OutputFile, side: (kind: 'index', bytes: Uint8Array) => void): void {
+    const { prefix, payloadBytes, imageBytes, framedBytes } = recordOf(spec)
+    const header = encodeFrameHeader(payloadBytes)
+    const prefixCrc = crc32c(prefix)
+    const footer = new Uint8Array(frameFooterBytes)
+    const footerView = new DataView(footer.buffer)
+    const index: string[] = []
+    for (let record = 0; record < spec.samples; record++) {
+      index.push(`${record * framedBytes} ${framedBytes}\n`)
+      out.append(header)
+      out.append(prefix)
+      let crc = prefixCrc
+      for (let left = imageBytes; left > 0; ) {
+        const piece = content.next(left)
+        if (piece.length === 0 || piece.length > left)
+          throw new RangeError(`content source gave ${piece.length} bytes where at most ${left} were asked`)
+        crc = crc32c(piece, crc)
+        out.append(piece)
+        left -= piece.length
+      }
+      footerView.setUint32(0, maskCrc(crc), true)
+      out.append(footer)
+    }
+    side('index', Buffer.from(index.join(''), 'latin1'))
+  },
+}
