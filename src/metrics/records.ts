@@ -33,6 +33,8 @@ export interface EpochRecord {
   readonly blocks: readonly StepsRecord[]
   readonly evaluation?: StepsRecord
   readonly checkpoints: readonly CheckpointRecord[]
+  /** /proc/meminfo at the start of the epoch, where it was read. */
+  readonly meminfo?: Readonly<Record<string, string>>
 }
 
 export interface RankRecord {
@@ -86,6 +88,8 @@ export interface RunRecord {
     /** Seconds from the start of the process to the first sample read. */
     readonly firstSampleSeconds: number
     readonly threads: number
+    /** Processors that this process may use (affinity respected), where known. */
+    readonly cpusAvailable?: number
   }
   /** Encoded latency histograms of whole samples (open to close), microseconds, by name. */
   readonly histograms: Readonly<Record<string, LatencySummary>>
@@ -101,4 +105,6 @@ export interface LatencySummary {
   readonly p99Us: number
   readonly p999Us: number
   readonly maxUs: number
+  /** Filled buckets, ascending: lower bound in microseconds and number of records. Buckets are 1/32 of an octave wide; sums of them merge runs. */
+  readonly bucketsUs?: readonly (readonly [lowerUs: number, count: number])[]
 }

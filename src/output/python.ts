@@ -1,0 +1,124 @@
+// Text as Python writes it: json.dump, repr of numbers, format of floats and the time stamps of DLIO. Consumers compare and parse these.
+
+/** Marks a number as a Python float: written `1.0` where a plain number would be written `1`. */
+export class PythonFloat {
+  constructor(readonly value: number) {}
+}
+
+export const float = (value: number) => new PythonFloat(value)
+
+/**
+ * What can be written. Plain numbers are Python ints; what is undefined is left out. Keys that look like integers need a Map, as JavaScript
+ * moves them to the front of an object.
+ */
+export type PythonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | PythonFloat
+  | readonly PythonValue[]
+  | ReadonlyMap<string, PythonValue | undefined>
+  | { readonly [key: string]: PythonValue | undefined }
+
+/** `repr(float)` of CPython: shortest digits that round-trip, exponent below 1e-4 and from 1e16 on. */
+export function pythonFloat(value: number): string {
+  if (Object.is(value, -0)) return '-0.0'
+  const [mantissa = '', exponentText = '0'] = value.toExponential().split('e')
+  const exponent = Number(exponentText)
+  if (exponent < -4 || exponent >= 16) {
+    const size = String(Math.abs(exponent)).padStart(2, '0')
+    return `${mantissa}e${exponent < 0 ? '-' : '+'}${size}`
+  }
+  const sign = mantissa.startsWith('-') ? '-' : ''
+  const digits = mantissa.replace(/[-.]/g, '')
+  if (exponent < 0) return `${sign}0.${'0'.repeat(-exponent - 1)}${digits}`
+  const whole = digits.slice(0, exponent + 1).padEnd(exponent + 1, '0')
+  return `${sign}${whole}.${digits.slice(exponent + 1) || '0'}`
+}
+
+/** `'{:.Nf}'.format(value)`: rounds the exact binary value, ties to even (JavaScript's toFixed takes the larger). */
+export function pythonFixed(value: number, digits: number): string {
+  const text = value.toFixed(digits)
+  // A tie is an odd multiple of 1 / (2 × 10^digits), and such a double has at most digits + 1 binary places.
+  const scaled = Math.abs(value) * 10 ** digits
+  const tie = Number.isInteger(value * 2 ** (digits + 1)) && scaled % 1 === 0.5
+  if (!tie || Math.floor(scaled) % 2 !== 0) return text
+  return `${value < 0 ? '-' : ''}${(Math.floor(scaled) / 10 ** digits).toFixed(digits)}`
+}
+
+/** Python's `str(dict)` of a small mapping with numbers and text, as DLIO logs computation times: `{'type': 'normal', 'mean': 0.01}`. */
+export function pythonDict(values: Readonly<Record<string, number | string>>): string {
+  const literal = (value: number | string) => {
+    if (typeof value === 'string') return `'${value.replace(/[\\']/g, '\\$&')}'`
+    return Number.isInteger(value) ? String(value) : pythonFloat(value)
+  }
+  return `{${Object.entries(values)
+    .map(([key, value]) => `${literal(key)}: ${literal(value)}`)
+    .join(', ')}}`
+}
+
+/** `json.dump(value, indent=4)` with its defaults: ASCII only, no newline at the end. Errors: TypeError for numbers that JSON cannot hold. */
+export function pythonJson(value: PythonValue): string {
+  const parts: string[] = []
+  write(value, '\n', parts)
+  return parts.join('')
+}
+
+function write(value: PythonValue, newline: string, parts: string[]): void {
+  if (value === null || typeof value === 'boolean') parts.push(String(value))
+  else if (typeof value === 'string') parts.push(quote(value))
+  else if (typeof value === 'number') {
+    if (!Number.isInteger(value)) throw new TypeError(`${value} is not an integer; mark floats`)
+    parts.push(BigInt(value).toString())
+  } else if (value instanceof PythonFloat) {
+    if (!Number.isFinite(value.value)) throw new TypeError(`JSON cannot hold ${value.value}`)
+    parts.push(pythonFloat(value.value))
+  } else if (Array.isArray(value))
+    writeList('[', ']', value.length, newline, parts, (i, inner) => write(value[i] as PythonValue, inner, parts))
+  else {
+    const entries = [...(value instanceof Map ? value : Object.entries(value))].filter(
+      (entry): entry is [string, PythonValue] => entry[1] !== undefined,
+    )
+    writeList('{', '}', entries.length, newline, parts, (i, inner) => {
+      const [key, item] = entries[i]!
+      parts.push(quote(key), ': ')
+      write(item, inner, parts)
+    })
+  }
+}
+
+function writeList(
+  open: string,
+  close: string,
+  count: number,
+  newline: string,
+  parts: string[],
+  item: (i: number, newline: string) => void,
+): void {
+  if (count === 0) {
+    parts.push(open, close)
+    return
+  }
+  const inner = `${newline}    `
+  for (let i = 0; i < count; i++) {
+    parts.push(i === 0 ? open : ',', inner)
+    item(i, inner)
+  }
+  parts.push(newline, close)
+}
+
+/** A JSON string in ASCII, escaped as Python's encoder does. */
+function quote(text: string): string {
+  return JSON.stringify(text).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+/** DLIO's stamps: local time without zone, always six decimals (utility.py: utcnow). `timeMs` counts from the Unix epoch, fractions are kept. */
+export function dlioTimestamp(timeMs: number): string {
+  const micros = Math.round(timeMs * 1000)
+  const date = new Date(Math.floor(micros / 1000))
+  const two = (value: number) => String(value).padStart(2, '0')
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
+  const time = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`
+  return `${day}T${time}.${String(micros - Math.floor(micros / 1e6) * 1e6).padStart(6, '0')}`
+}
