@@ -123,6 +123,8 @@ function readEpoch(
   const beginMs = stampMs(stats.start, statsPath, `${at} start`)
   const endMs = stampMs(stats.end, statsPath, `${at} end`)
   const durationText = optionalText(stats.duration)
+  if (durationText !== undefined && !/^-?\d+(\.\d+)?$/.test(durationText))
+    throw fail(statsPath, `${at} duration`, `must be seconds as text, not ${JSON.stringify(durationText)}`)
   const meminfo = textMapping(output.host_meminfo)
   return {
     record: {

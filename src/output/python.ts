@@ -47,15 +47,15 @@ export function pythonFixed(value: number, digits: number): string {
   return `${value < 0 ? '-' : ''}${(Math.floor(scaled) / 10 ** digits).toFixed(digits)}`
 }
 
-/** Python's `str(dict)` of a small mapping with numbers and text, as DLIO logs computation times: `{'type': 'normal', 'mean': 0.01}`. */
-export function pythonDict(values: Readonly<Record<string, number | string>>): string {
-  const literal = (value: number | string) => {
-    if (typeof value === 'string') return `'${value.replace(/[\\']/g, '\\$&')}'`
-    return Number.isInteger(value) ? String(value) : pythonFloat(value)
-  }
-  return `{${Object.entries(values)
-    .map(([key, value]) => `${literal(key)}: ${literal(value)}`)
-    .join(', ')}}`
+/** Python's `repr` of plain data, as DLIO logs computation times: `{'type': 'normal', 'mean': 0.01}`. Whole numbers are ints. */
+export function pythonLiteral(value: unknown): string {
+  if (typeof value === 'string') return `'${value.replace(/[\\']/g, '\\$&')}'`
+  if (typeof value === 'number') return Number.isInteger(value) ? String(value) : pythonFloat(value)
+  if (typeof value === 'boolean') return value ? 'True' : 'False'
+  if (typeof value !== 'object' || value === null) return 'None'
+  if (Array.isArray(value)) return `[${value.map(pythonLiteral).join(', ')}]`
+  const items = Object.entries(value).map(([key, item]) => `${pythonLiteral(key)}: ${pythonLiteral(item)}`)
+  return `{${items.join(', ')}}`
 }
 
 /** `json.dump(value, indent=4)` with its defaults: ASCII only, no newline at the end. Errors: TypeError for numbers that JSON cannot hold. */
