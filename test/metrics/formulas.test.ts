@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { joinEvaluations, joinTraining } from '#src/metrics/dlio-metric.js'
+import { dlioMetric, joinEvaluations, joinTraining } from '#src/metrics/dlio-metric.js'
 import {
   blockFigures,
   describeBlock,
@@ -61,18 +61,21 @@ test('the worked example joins its ranks by mean AU and summed throughput, and i
   near(own.train_throughput_mean_samples_per_second, 5.866667)
   near(own.train_io_mean_MB_per_second, 0.366667)
 
-  // A second epoch of AU 50 and 5.4 samples/s: wall 8, first step 3, C 2.5 of T 5 (and 2.7 samples/s a rank: 5 steps, 3 of them over T, times 4.5).
-  const figures = [0, 1].map((rank) => ({
+  // With a second epoch of AU 50 and 5.4 samples/s.
+  const ranks = workedExample.map((steps, rank) => ({
     rank,
     epochs: [
-      { epoch: 1, blocks: [blockFigures(workedExample[rank]!, 4, rule, formulas['upstream-exact'])] },
+      { epoch: 1, blocks: [blockFigures(steps, 4, rule, formulas['upstream-exact'])] },
       { epoch: 2, blocks: [figuresOf(50, 2.7, 5)] },
     ],
   }))
-  const joined = joinTraining(figures, formulas['upstream-exact'])
-  near(joined.auPercent[1], 50)
-  near(joined.samplesPerSecond[1], 5.4)
-  near((joined.auPercent[0]! + joined.auPercent[1]!) / 2, 43.33333)
+  const both = dlioMetric(settings, [], joinTraining(ranks, formulas['upstream-exact']), undefined)
+  near(both.train_au_mean_percentage, 43.33333)
+  near(both.train_au_stdev_percentage, 6.666667)
+  near(both.train_throughput_mean_samples_per_second, 4.9)
+  near(both.train_throughput_stdev_samples_per_second, 0.5)
+  near(both.train_io_mean_MB_per_second, 0.30625)
+  near(both.train_io_stdev_MB_per_second, 0.03125)
 })
 
 test('in the worked example, excluding the last step too gives AU 37.5 and 32, and 5.4 samples/s under either formula', () => {

@@ -5,6 +5,8 @@ import { parse } from 'yaml'
 import type { Workload } from '#src/config/workload.js'
 import type { FormulaName } from '#src/metrics/formulas.js'
 import { readJson, readRecordedRank } from '#src/metrics/from-dlio.js'
+import { stampMs } from '#src/metrics/python-json.js'
+import type { HostRecord } from '#src/metrics/records.js'
 import type { MetricSettings } from '#src/metrics/settings.js'
 import type { SummaryInput } from '#src/metrics/summary.js'
 
@@ -18,6 +20,8 @@ export interface RecordedRun {
   readonly settings: MetricSettings
   readonly exactFormula: FormulaName
   readonly input: SummaryInput
+  /** Host facts as each rank read them. */
+  readonly hostsOfRanks: readonly HostRecord[]
   readonly workload: Workload
   /** summary.json as recorded. */
   readonly stored: Record<string, unknown> & { readonly metric: Record<string, unknown> }
@@ -73,8 +77,8 @@ function readRun({ id, tree, ranks, out }: Case & { out: string }): RecordedRun 
   const stepsWanted = section('train').total_training_steps ?? -1
   const steps = Math.floor(samples / settings.batchSize / ranks)
   const input: SummaryInput = {
-    beginMs: Date.parse(`${stored.start}Z`),
-    endMs: Date.parse(`${stored.end}Z`),
+    beginMs: stampMs(stored.start, out, 'start'),
+    endMs: stampMs(stored.end, out, 'end'),
     ranks: recorded.map(({ record }) => record),
     hosts: [recorded[0]!.host],
     stepsPerEpoch: stepsWanted > 0 ? stepsWanted : steps,
@@ -89,5 +93,7 @@ function readRun({ id, tree, ranks, out }: Case & { out: string }): RecordedRun 
     },
     raw,
   } as unknown as Workload
-  return { id, tree, ranks, out, settings, exactFormula: tree === 'fork' ? 'mlcommons-exact' : 'upstream-exact', input, workload, stored }
+  const hostsOfRanks = recorded.map(({ host }) => host)
+  const exactFormula = tree === 'fork' ? 'mlcommons-exact' : 'upstream-exact'
+  return { id, tree, ranks, out, settings, exactFormula, input, hostsOfRanks, workload, stored }
 }
