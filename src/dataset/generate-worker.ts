@@ -1,0 +1,78 @@
+// One thread of a generation: takes files until there are none left.
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { parentPort, workerData } from 'node:worker_threads'
+import { serializeError } from '../errors.js'
+import type { FileSpec, FormatWriter } from '../formats/types.js'
+import { attempt, CompleteFile } from './complete-file.js'
+import { createContentSource } from './content/source.js'
+import { createDimensionSource, fileSpec, generatedFiles } from './dims.js'
+import { GenerateControl, type GenerateFailure, type GenerateTask } from './generate-control.js'
+import { hasIndex, indexFile } from './layout.js'
+import { formatWriter } from './neighbours.js'
+
+/** Thrown through a format's writer to leave it when the generation was asked to stop. */
+class Stopped extends Error {}
+
+function generateFiles(task: GenerateTask, control: GenerateControl): void {
+  const { workload, folder, thread } = task
+  const files = generatedFiles(workload)
+  const dimensions = createDimensionSource(workload, task)
+  const content = createContentSource(workload.dataset.recordElementType)
+  const writer = formatWriter(workload.dataset.format, task.formatsModule)!
+  const data = new CompleteFile((sizeBytes) => {
+    if (control.stopped) throw new Stopped()
+    control.add('bytesWritten', sizeBytes)
+  })
+  const index = new CompleteFile(() => {})
+
+  for (let i = control.claimFile(); i < files.count && !control.stopped; i = control.claimFile()) {
+    const name = files.name(i)
+    const path = join(folder, name)
+    const spec = fileSpec(workload, dimensions.dims(i))
+    const indexPath = join(folder, indexFile(name))
+    if (task.resume && isComplete(path, writer, spec) && (!hasIndex(workload) || isFile(indexPath))) {
+      control.add('filesSkipped', 1)
+      continue
+    }
+    control.setUnfinishedFile(thread, i)
+    try {
+      data.open(path)
+      writer.write(spec, content, data, (_, bytes) => {
+        index.open(indexPath)
+        index.append(bytes)
+      })
+      // The data file comes last: where it is there under its name, all that belongs to it is.
+      if (index.isOpen) index.commit()
+      data.commit()
+    } finally {
+      data.discard()
+      index.discard()
+      control.setUnfinishedFile(thread, -1)
+    }
+    control.add('filesWritten', 1)
+    control.add('bytesComplete', data.byteLength)
+  }
+}
+
+/** True for a file of exactly the planned size. Sizes that depend on the content are not known, and such files are written again. */
+function isComplete(path: string, writer: FormatWriter, spec: FileSpec): boolean {
+  const plannedBytes = writer.sizeBytes(spec)
+  if (plannedBytes === undefined) return false
+  const found = attempt(path, 'look at', () => statSync(path, { throwIfNoEntry: false }))
+  return found?.isFile() === true && found.size === plannedBytes
+}
+
+function isFile(path: string): boolean {
+  return attempt(path, 'look at', () => statSync(path, { throwIfNoEntry: false }))?.isFile() === true
+}
+
+const task = workerData as GenerateTask
+const control = new GenerateControl(task.shared)
+try {
+  generateFiles(task, control)
+} catch (error) {
+  // One failure ends all threads: a full disk must not be filled again by the space that is given back.
+  control.stop()
+  if (!(error instanceof Stopped)) parentPort!.postMessage({ error: serializeError(error) } satisfies GenerateFailure)
+}

@@ -1,0 +1,176 @@
+// Making a data set: all cores, each file complete or absent.
+import { mkdirSync, rmSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import type { Workload } from '../config/workload.js'
+import { ConfigError, RunError, restoreError } from '../errors.js'
+import type { FormatWriter } from '../formats/types.js'
+import { attempt, temporaryPath } from './complete-file.js'
+import { createContentSource } from './content/source.js'
+import { fileSpec, generatedFiles, typicalDims } from './dims.js'
+import { GenerateControl, type GenerateFailure, type GenerateTask } from './generate-control.js'
+import { dataFolders, indexFile, localFolder } from './layout.js'
+import { formatWriter } from './neighbours.js'
+
+/** How long a thread may go on with what it does (compressing a piece, a write that hangs) after it was asked to stop. */
+const stopGraceMs = 3000
+const pollMs = 200
+
+export interface GenerateOptions {
+  /** Ranks of the job that DLIO would generate with; they change nothing but the dimensions of MLCommons' DLIO. */
+  readonly ranks: number
+  /** Called a few times a second. */
+  readonly onProgress?: (progress: GenerateProgress) => void
+  /** Stops the generation; complete files stay. */
+  readonly signal?: AbortSignal
+  /** Keep files that have exactly the planned size. */
+  readonly resume?: boolean
+  /** Threads; all cores unless given. */
+  readonly threads?: number
+  /** Path of a module with another table of formats than the program's (`formats`, by name). */
+  readonly formatsModule?: string
+}
+
+export interface GenerateProgress {
+  readonly filesTotal: number
+  readonly filesWritten: number
+  readonly filesSkipped: number
+  /** Bytes written, unfinished files included. */
+  readonly bytesWritten: number
+  /** Expected bytes of a file: exact without a standard deviation; null where sizes depend on the content. */
+  readonly bytesPerFile: number | null
+  readonly seconds: number
+}
+
+export interface GenerateReport {
+  /** Files written, without indexes. */
+  readonly files: number
+  /** Bytes in them. */
+  readonly bytes: number
+  readonly seconds: number
+  /** CPU time of the whole process meanwhile. */
+  readonly cpuSeconds: number
+  /** Files kept because they were complete. */
+  readonly skipped: number
+  readonly threads: number
+  /** Data folder as a path. */
+  readonly folder: string
+}
+
+/**
+ * Generates the data set of a workload under DLIO's names, in DLIO's folders, with DLIO's dimensions and fresh random content. A file gets
+ * its name when it is complete; one that was there is replaced, as DLIO does. Throws ConfigError before anything is touched (storage,
+ * format or element type that cannot be generated), StorageError for what the file system refuses, RunError with exit code 130 when stopped.
+ */
+export async function generateDataset(workload: Workload, options: GenerateOptions): Promise<GenerateReport> {
+  const folder = localFolder(workload)
+  const files = generatedFiles(workload)
+  const bytesPerFile = checkedFileBytes(workload, options.formatsModule)
+  const threads = Math.min(files.count, options.threads ?? availableParallelism())
+  const control = GenerateControl.create(threads)
+  throwIfStopped(control, files.count, options.signal)
+
+  const beginMs = performance.now()
+  const cpuBegin = process.cpuUsage()
+  const secondsSoFar = (): number => (performance.now() - beginMs) / 1000
+  for (const relative of dataFolders(workload)) {
+    const path = join(folder, relative)
+    attempt(path, 'create folder', () => mkdirSync(path, { recursive: true }))
+  }
+  const report = (): void =>
+    options.onProgress?.({
+      filesTotal: files.count,
+      filesWritten: control.read('filesWritten'),
+      filesSkipped: control.read('filesSkipped'),
+      bytesWritten: control.read('bytesWritten'),
+      bytesPerFile,
+      seconds: secondsSoFar(),
+    })
+  const poll = setInterval(report, pollMs)
+  try {
+    const task = { workload, ranks: options.ranks, folder, resume: options.resume ?? false, formatsModule: options.formatsModule }
+    await runThreads(control, threads, task, options.signal)
+  } finally {
+    clearInterval(poll)
+    removeUnfinished(control, threads, folder, files)
+  }
+  throwIfStopped(control, files.count, options.signal)
+  report()
+  const cpu = process.cpuUsage(cpuBegin)
+  return {
+    files: control.read('filesWritten'),
+    bytes: control.read('bytesComplete'),
+    seconds: secondsSoFar(),
+    cpuSeconds: (cpu.user + cpu.system) / 1e6,
+    skipped: control.read('filesSkipped'),
+    threads,
+    folder,
+  }
+}
+
+/** Size of a typical file. Everything that a format or an element type cannot do is found here, before the first folder is made. */
+function checkedFileBytes(workload: Workload, formatsModule: string | undefined): number | null {
+  const { format, recordElementType } = workload.dataset
+  const writer: FormatWriter | undefined = formatWriter(format, formatsModule)
+  if (writer === undefined) throw new ConfigError(`dataset.format: cannot generate '${format}' files`)
+  createContentSource(recordElementType)
+  return writer.sizeBytes(fileSpec(workload, typicalDims(workload))) ?? null
+}
+
+function throwIfStopped(control: GenerateControl, filesTotal: number, signal: AbortSignal | undefined): void {
+  if (signal?.aborted !== true) return
+  const complete = control.read('filesWritten') + control.read('filesSkipped')
+  throw new RunError(`interrupted: ${complete} of ${filesTotal} files are complete; --resume goes on from there`, 130)
+}
+
+/** Runs all threads to their end. Throws the first failure, once no thread is left that could write. */
+async function runThreads(
+  control: GenerateControl,
+  threads: number,
+  task: Omit<GenerateTask, 'thread' | 'shared'>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const workers: Worker[] = []
+  let failure: Error | undefined
+  let grace: NodeJS.Timeout | undefined
+  const stop = (): void => {
+    control.stop()
+    grace ??= setTimeout(() => {
+      for (const worker of workers) void worker.terminate()
+    }, stopGraceMs)
+  }
+  const fail = (error: Error): void => {
+    failure ??= error
+    stop()
+  }
+  signal?.addEventListener('abort', stop)
+  if (signal?.aborted === true) stop()
+  try {
+    await Promise.all(
+      Array.from({ length: threads }, (_, thread) => {
+        const workerData: GenerateTask = { ...task, thread, shared: control.shared }
+        const worker = new Worker(new URL('./generate-worker.js', import.meta.url), { workerData })
+        workers.push(worker)
+        worker.on('message', (message: GenerateFailure) => fail(restoreError(message.error)))
+        worker.on('error', fail)
+        return new Promise<void>((resolve) => worker.on('exit', () => resolve()))
+      }),
+    )
+  } finally {
+    clearTimeout(grace)
+    signal?.removeEventListener('abort', stop)
+  }
+  if (failure !== undefined) throw failure
+}
+
+/** Removes what threads that were terminated, or died, had begun; others have cleaned up themselves. */
+function removeUnfinished(control: GenerateControl, threads: number, folder: string, files: { name(index: number): string }): void {
+  for (let thread = 0; thread < threads; thread++) {
+    const index = control.unfinishedFile(thread)
+    if (index < 0) continue
+    const name = files.name(index)
+    for (const path of [join(folder, name), join(folder, indexFile(name))])
+      attempt(path, 'remove the unfinished part of', () => rmSync(temporaryPath(path), { force: true }))
+  }
+}

@@ -1,0 +1,49 @@
+// Where the files of a data set lie: DLIO's folders.
+import { posix } from 'node:path'
+import type { Workload } from '../config/workload.js'
+import { ConfigError } from '../errors.js'
+import { computedFiles } from './neighbours.js'
+
+/** Storage that the generator can write to, for the message that refuses others. */
+const supported = 'a plain path, file:// or direct:// with storage.storage_type local_fs, direct_fs or parallel_fs'
+
+/** Path of the data folder in the local file system. Throws ConfigError for object storage. */
+export function localFolder(workload: Workload): string {
+  const { storage, dataset } = workload
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(dataset.folder)
+  if (scheme !== null && !['file', 'direct'].includes(scheme[1]!.toLowerCase()))
+    throw new ConfigError(`dataset.data_folder: cannot generate into '${dataset.folder}'; supported now: ${supported}`)
+  if (!['local_fs', 'direct_fs', 'parallel_fs'].includes(storage.type))
+    throw new ConfigError(`storage.storage_type: cannot generate into '${storage.type}' storage; supported now: ${supported}`)
+  return dataset.folder.slice(scheme?.[0].length ?? 0)
+}
+
+/**
+ * Folders that generation makes, parents first, relative to the data folder: `train` and `valid` always, even without files for them, and
+ * subfolders where there is more than one (DLIO `DataGenerator.generate`). TFRecord has a folder of indexes for each split with files.
+ */
+export function dataFolders(workload: Workload): string[] {
+  const { format, numFilesTrain, numFilesEval } = workload.dataset
+  const folders = ['train', ...subfolders(workload, 'train'), 'valid', ...subfolders(workload, 'valid')]
+  if (format !== 'tfrecord') return folders
+  return [...folders, ...(numFilesTrain > 0 ? ['index/train'] : []), ...(numFilesEval > 0 ? ['index/valid'] : [])]
+}
+
+/** File n lies in subfolder n mod count, so the first `count` names of a list that is long enough name each subfolder once. */
+function subfolders(workload: Workload, split: 'train' | 'valid'): string[] {
+  const count = split === 'train' ? workload.dataset.numSubfoldersTrain : workload.dataset.numSubfoldersEval
+  if (count <= 1) return []
+  const files = computedFiles({ ...workload, dataset: { ...workload.dataset, numFilesTrain: count, numFilesEval: count } })[split]
+  return Array.from({ length: count }, (_, i) => posix.dirname(files.name(i)))
+}
+
+/**
+ * Index file that belongs to data file `file`, both relative to the data folder. It lies in the folder of the file's own split, where
+ * DLIO takes `valid` whenever that word occurs anywhere in the whole path (TFRecordGenerator.generate).
+ */
+export function indexFile(file: string): string {
+  return posix.join('index', file.slice(0, file.indexOf('/')), `${posix.basename(file)}.idx`)
+}
+
+/** True where files of this format come with an index file. */
+export const hasIndex = (workload: Workload): boolean => workload.dataset.format === 'tfrecord'
