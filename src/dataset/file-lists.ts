@@ -2,7 +2,9 @@
 import type { FileList } from '../order/types.js'
 
 /** A list as it travels to a thread. */
-export type PackedList = { readonly kind: 'computed' } | { readonly kind: 'listed'; readonly count: number; readonly offsets: SharedArrayBuffer; readonly text: SharedArrayBuffer }
+export type PackedList =
+  | { readonly kind: 'computed' }
+  | { readonly kind: 'listed'; readonly count: number; readonly offsets: SharedArrayBuffer; readonly text: SharedArrayBuffer }
 
 export interface PackedFiles {
   readonly train: PackedList

@@ -154,7 +154,13 @@ async function runThreads(
         workers.push(worker)
         worker.on('message', (message: GenerateFailure) => fail(restoreError(message.error)))
         worker.on('error', fail)
-        return new Promise<void>((resolve) => worker.on('exit', () => resolve()))
+        return new Promise<void>((resolve) =>
+          worker.on('exit', (code) => {
+            // A thread that was not told to stop and says nothing must not pass for one that is done.
+            if (code !== 0 && !control.stopped) fail(new RunError(`a generating thread ended unexpectedly (code ${code})`))
+            resolve()
+          }),
+        )
       }),
     )
   } finally {

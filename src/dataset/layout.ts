@@ -2,21 +2,18 @@
 import { posix } from 'node:path'
 import type { Workload } from '../config/workload.js'
 import { ConfigError } from '../errors.js'
+import { localPath, parseLocation } from '../storage/uri.js'
 import { computedFiles } from './neighbours.js'
-
-/** Storage that the generator can write to, for the message that refuses others. */
-const supported = 'a plain path, file:// or direct:// with storage.storage_type local_fs, direct_fs or parallel_fs'
 
 /** Path of the data folder in the local file system. Throws ConfigError for object storage. */
 export function localFolder(workload: Workload): string {
-  const { storage, dataset } = workload
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(dataset.folder)
-  if (scheme !== null && !['file', 'direct'].includes(scheme[1]!.toLowerCase()))
-    throw new ConfigError(`dataset.data_folder: cannot generate into '${dataset.folder}'; supported now: ${supported}`)
-  if (!['local_fs', 'direct_fs', 'parallel_fs'].includes(storage.type))
-    throw new ConfigError(`storage.storage_type: cannot generate into '${storage.type}' storage; supported now: ${supported}`)
-  return dataset.folder.slice(scheme?.[0].length ?? 0)
+  const { type } = workload.storage
+  if (!localTypes.includes(type))
+    throw new ConfigError(`storage.storage_type: cannot generate into '${type}' storage yet; supported are ${localTypes.join(', ')}`)
+  return localPath(parseLocation(workload.dataset.folder))
 }
+
+const localTypes: readonly string[] = ['local_fs', 'direct_fs', 'parallel_fs'] satisfies Workload['storage']['type'][]
 
 /**
  * Folders that generation makes, parents first, relative to the data folder: `train` and `valid` always, even without files for them, and

@@ -35,7 +35,10 @@ export function listDataset(workload: Workload, folder: string): Listing {
 const generateHint = 'generate it with `dl-driver generate CONFIG` or run with --generate (++workload.workflow.generate_data=True)'
 
 function missing(workload: Workload, folder: string): RunError {
-  return new RunError(`Not enough training dataset is found: ${join(folder, 'train')} does not exist, ${workload.dataset.numFilesTrain} files are needed; ${generateHint}`, 2)
+  return new RunError(
+    `Not enough training dataset is found: ${join(folder, 'train')} does not exist, ${workload.dataset.numFilesTrain} files are needed; ${generateHint}`,
+    2,
+  )
 }
 
 function listSplit(workload: Workload, folder: string, split: Split, wanted: number, computed: FileList, warnings: Warning[]): FileList {
@@ -43,7 +46,10 @@ function listSplit(workload: Workload, folder: string, split: Split, wanted: num
   const names = namesOf(workload, folder, split)
   if (names.length < wanted) {
     const kind = split === 'train' ? 'training' : 'evaluation'
-    throw new RunError(`Not enough ${kind} dataset is found: ${join(folder, split)} holds ${names.length} files ending with .${workload.dataset.format}, ${wanted} are needed; ${generateHint}`, 2)
+    throw new RunError(
+      `Not enough ${kind} dataset is found: ${join(folder, split)} holds ${names.length} files ending with .${workload.dataset.format}, ${wanted} are needed; ${generateHint}`,
+      2,
+    )
   }
   if (names.length > wanted) {
     warnings.push({
@@ -62,13 +68,21 @@ function namesOf(workload: Workload, folder: string, split: Split): string[] {
   const root = join(folder, split)
   const entries = list(root)
   const first = entries[0]
-  if (first === undefined || !first.isDirectory()) return entries.filter((entry) => entry.name.endsWith(suffix) && !entry.isDirectory()).map((entry) => `${split}/${entry.name}`).sort(byCodePoint)
+  if (first === undefined || !first.isDirectory())
+    return entries
+      .filter((entry) => entry.name.endsWith(suffix) && !entry.isDirectory())
+      .map((entry) => `${split}/${entry.name}`)
+      .sort(byCodePoint)
   const folders = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
   const asked = split === 'train' ? workload.dataset.numSubfoldersTrain : workload.dataset.numSubfoldersEval
   if (folders.length !== asked)
-    throw new RunError(`${root} holds ${folders.length} subfolders, dataset.num_subfolders_${split === 'train' ? 'train' : 'eval'} is ${asked}; set it to ${folders.length} or generate the data set again`, 2)
+    throw new RunError(
+      `${root} holds ${folders.length} subfolders, dataset.num_subfolders_${split === 'train' ? 'train' : 'eval'} is ${asked}; set it to ${folders.length} or generate the data set again`,
+      2,
+    )
   const names: string[] = []
-  for (const sub of folders.sort(byCodePoint)) for (const entry of list(join(root, sub))) if (entry.name.endsWith(suffix)) names.push(`${split}/${sub}/${entry.name}`)
+  for (const sub of folders.sort(byCodePoint))
+    for (const entry of list(join(root, sub))) if (entry.name.endsWith(suffix)) names.push(`${split}/${sub}/${entry.name}`)
   if (workload.semantics === 'mlcommons') return names.sort(byCodePoint)
   const base = (name: string) => name.slice(name.lastIndexOf('/') + 1)
   return names.sort((a, b) => byCodePoint(base(a), base(b)))
@@ -102,5 +116,8 @@ function spotCheck(workload: Workload, folder: string, files: DatasetFiles): voi
     if (!fs.existsSync(path)) missingFiles.push(path)
   }
   if (missingFiles.length > 0)
-    throw new RunError(`skip_listing validation failed: ${missingFiles.length} of ${checked} sampled files missing in [train]. First failures: ${missingFiles.slice(0, 3).join(', ')}`, 2)
+    throw new RunError(
+      `skip_listing validation failed: ${missingFiles.length} of ${checked} sampled files missing in [train]. First failures: ${missingFiles.slice(0, 3).join(', ')}`,
+      2,
+    )
 }
