@@ -8,7 +8,8 @@ import { attempt, CompleteFile } from './complete-file.js'
 import { createContentSource } from './content/source.js'
 import { createDimensionSource, fileSpec, generatedFiles } from './dims.js'
 import { GenerateControl, type GenerateFailure, type GenerateTask } from './generate-control.js'
-import { hasIndex, indexFile } from './layout.js'
+import { dataFolders, hasIndex, indexFile } from './layout.js'
+import { removeLeftovers } from './leftovers.js'
 import { formatWriter } from './neighbours.js'
 
 /** Thrown through a format's writer to leave it when the generation was asked to stop. */
@@ -26,6 +27,8 @@ function generateFiles(task: GenerateTask, control: GenerateControl): void {
   })
   const index = new CompleteFile(() => {})
 
+  if (task.resume && thread === 0)
+    for (const relative of dataFolders(workload)) removeLeftovers(join(folder, relative), () => control.stopped)
   for (let i = control.claimFile(); i < files.count && !control.stopped; i = control.claimFile()) {
     const name = files.name(i)
     const path = join(folder, name)

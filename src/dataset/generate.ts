@@ -2,6 +2,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import type { Workload } from '../config/workload.js'
 import { ConfigError, RunError, restoreError } from '../errors.js'
@@ -16,6 +17,12 @@ import { formatWriter } from './neighbours.js'
 /** How long a thread may go on with what it does (compressing a piece, a write that hangs) after it was asked to stop. */
 const stopGraceMs = 3000
 const pollMs = 200
+
+/**
+ * What a thread runs. With require(): an ES module as entry would be read through libuv's pool and so fix the pool's size, before a run
+ * that follows in this process can choose it.
+ */
+const threadCode = `require(${JSON.stringify(fileURLToPath(new URL('./generate-worker.js', import.meta.url)))})`
 
 export interface GenerateOptions {
   /** Ranks of the job that DLIO would generate with; they change nothing but the dimensions of MLCommons' DLIO. */
@@ -150,7 +157,7 @@ async function runThreads(
     await Promise.all(
       Array.from({ length: threads }, (_, thread) => {
         const workerData: GenerateTask = { ...task, thread, shared: control.shared }
-        const worker = new Worker(new URL('./generate-worker.js', import.meta.url), { workerData })
+        const worker = new Worker(threadCode, { eval: true, execArgv: [], workerData })
         workers.push(worker)
         worker.on('message', (message: GenerateFailure) => fail(restoreError(message.error)))
         worker.on('error', fail)

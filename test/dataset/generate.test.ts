@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -121,6 +121,27 @@ test('resume keeps files of exactly the planned size and writes all others anew'
   assert.equal(statSync(path(1)).size, before.length)
   assert.equal(dataFiles(folder).length, 10)
   assert.deepEqual([(await generate(workload)).files, (await generate(workload, { resume: true })).skipped], [5, 5])
+})
+
+test('resume removes what a killed generation could not', async () => {
+  const folder = newFolder()
+  await generate(testWorkload({ folder }))
+  const leftover = join(folder, `train/.img_0_of_1.npz.tmp-${spawnSync(process.execPath, ['-e', '']).pid}`)
+  writeFileSync(leftover, 'x')
+  utimesSync(leftover, 1, 1)
+  await generate(testWorkload({ folder }), { resume: true })
+  assert.deepEqual(dataFiles(folder), ['train/img_0_of_1.npz'])
+})
+
+test('generating does not start libuv’s pool, whose size is for the run that may follow', () => {
+  const script = `
+    const { readdirSync } = require('node:fs')
+    const { generateDataset } = require('#src/dataset/generate.js')
+    const threads = () => readdirSync('/proc/self/task').length
+    const before = threads()
+    generateDataset(${JSON.stringify(testWorkload({ folder: newFolder() }))}, { ranks: 1, formatsModule: ${JSON.stringify(formatsModule)} })
+      .then(() => console.log(threads() - before))`
+  assert.equal(spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' }).stdout, '0\n')
 })
 
 test('resume writes files anew whose size depends on their content, since nothing says that they are complete', async () => {
