@@ -70,7 +70,9 @@ export function sideBySide(rounds, alternatives) {
     names.map((name) => {
       const keys = Object.keys(figures[name][0])
       const value = Object.fromEntries(keys.map((key) => [key, median(figures[name].map((figure) => figure[key]))]))
-      const ratio = Object.fromEntries(keys.map((key) => [key, median(figures[name].map((figure, round) => figures[names[0]][round][key] / figure[key]))]))
+      const ratio = Object.fromEntries(
+        keys.map((key) => [key, median(figures[name].map((figure, round) => figures[names[0]][round][key] / figure[key]))]),
+      )
       return [name, { ...value, ratio }]
     }),
   )
