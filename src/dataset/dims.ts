@@ -2,8 +2,9 @@
 import type { Workload } from '../config/workload.js'
 import type { FileSpec, FormatWriter } from '../formats/types.js'
 import type { FileList } from '../order/types.js'
+import { formatWriter } from './format-writer.js'
 import { LegacyGaussPairs } from './legacy-gauss.js'
-import { computedFiles, formatWriter } from './neighbours.js'
+import { fileNamer } from './naming.js'
 
 /** DLIO seeds NumPy's global generator with this before it draws (data_generator.py `generate`); MLCommons adds the rank. */
 const generatorSeed = 10
@@ -55,13 +56,14 @@ export function typicalDims(workload: Workload): readonly number[] {
   return [side, side]
 }
 
-/** The files that a workload generates, training files first, then evaluation files: DLIO's one list. */
-export function generatedFiles(workload: Workload): FileList & { readonly trainCount: number } {
-  const { train, valid } = computedFiles(workload)
+/** The files that a workload generates, training files first, then evaluation files: DLIO's one list, in the order of their numbers. */
+export function generatedFiles(workload: Workload): FileList {
+  const trainCount = workload.dataset.numFilesTrain
+  const train = fileNamer(workload, 'train')
+  const valid = fileNamer(workload, 'valid')
   return {
-    count: train.count + valid.count,
-    trainCount: train.count,
-    name: (index) => (index < train.count ? train.name(index) : valid.name(index - train.count)),
+    count: trainCount + Math.max(0, workload.dataset.numFilesEval),
+    name: (index) => (index < trainCount ? train(index) : valid(index - trainCount)),
   }
 }
 

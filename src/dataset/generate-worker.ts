@@ -7,10 +7,10 @@ import type { FileSpec, FormatWriter } from '../formats/types.js'
 import { attempt, CompleteFile } from './complete-file.js'
 import { createContentSource } from './content/source.js'
 import { createDimensionSource, fileSpec, generatedFiles } from './dims.js'
+import { formatWriter } from './format-writer.js'
 import { GenerateControl, type GenerateFailure, type GenerateTask } from './generate-control.js'
 import { dataFolders, hasIndex, indexFile } from './layout.js'
 import { removeLeftovers } from './leftovers.js'
-import { formatWriter } from './neighbours.js'
 
 /** Thrown through a format's writer to leave it when the generation was asked to stop. */
 class Stopped extends Error {}

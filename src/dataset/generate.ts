@@ -10,9 +10,9 @@ import type { FormatWriter } from '../formats/types.js'
 import { attempt, temporaryPath } from './complete-file.js'
 import { createContentSource } from './content/source.js'
 import { fileSpec, generatedFiles, typicalDims } from './dims.js'
+import { formatWriter } from './format-writer.js'
 import { GenerateControl, type GenerateFailure, type GenerateTask } from './generate-control.js'
 import { dataFolders, indexFile, localFolder } from './layout.js'
-import { formatWriter } from './neighbours.js'
 
 /** How long a thread may go on with what it does (compressing a piece, a write that hangs) after it was asked to stop. */
 const stopGraceMs = 3000

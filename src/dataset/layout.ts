@@ -3,7 +3,7 @@ import { posix } from 'node:path'
 import type { Workload } from '../config/workload.js'
 import { ConfigError } from '../errors.js'
 import { localPath, parseLocation } from '../storage/uri.js'
-import { computedFiles } from './neighbours.js'
+import { fileNamer } from './naming.js'
 
 /** Path of the data folder in the local file system. Throws ConfigError for object storage. */
 export function localFolder(workload: Workload): string {
@@ -26,12 +26,12 @@ export function dataFolders(workload: Workload): string[] {
   return [...folders, ...(numFilesTrain > 0 ? ['index/train'] : []), ...(numFilesEval > 0 ? ['index/valid'] : [])]
 }
 
-/** File n lies in subfolder n mod count, so the first `count` names of a list that is long enough name each subfolder once. */
+/** File n lies in subfolder n mod count, so the first `count` names tell each subfolder, whether or not there are as many files. */
 function subfolders(workload: Workload, split: 'train' | 'valid'): string[] {
   const count = split === 'train' ? workload.dataset.numSubfoldersTrain : workload.dataset.numSubfoldersEval
   if (count <= 1) return []
-  const files = computedFiles({ ...workload, dataset: { ...workload.dataset, numFilesTrain: count, numFilesEval: count } })[split]
-  return Array.from({ length: count }, (_, i) => posix.dirname(files.name(i)))
+  const name = fileNamer(workload, split)
+  return Array.from({ length: count }, (_, number) => posix.dirname(name(number)))
 }
 
 /**

@@ -76,7 +76,7 @@ const format = (name: string, writer: FormatWriter): Format => ({
   inspect: () => Promise.reject(new Error('not needed')),
 })
 
-export const formats: Readonly<Record<string, Format>> = {
+const formats: Readonly<Record<string, Format>> = {
   npz: format('npz', plain),
   tfrecord: format('tfrecord', indexed),
   npy: format('npy', endless),
@@ -85,3 +85,6 @@ export const formats: Readonly<Record<string, Format>> = {
   png: format('png', stuck),
   synthetic: format('synthetic', dying),
 }
+
+export const isFormatName = (name: string): boolean => Object.hasOwn(formats, name)
+export const getFormat = (name: string): Format => formats[name]!

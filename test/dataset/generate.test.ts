@@ -10,7 +10,7 @@ import { temporaryPath } from '#src/dataset/complete-file.js'
 import { fileDimensions } from '#src/dataset/dims.js'
 import { type GenerateOptions, type GenerateProgress, generateDataset } from '#src/dataset/generate.js'
 import { ConfigError, type RunError, StorageError } from '#src/errors.js'
-import { formats } from './fake-formats.js'
+import { getFormat } from './fake-formats.js'
 import { testWorkload } from './workload.js'
 
 const formatsModule = fileURLToPath(new URL('./fake-formats.js', import.meta.url))
@@ -37,7 +37,7 @@ test('train and valid are always there, files have the names, sizes and dimensio
       { semantics },
     )
     const report = await generate(workload, { ranks: 3 })
-    const plan = [...fileDimensions(workload, { ranks: 3 }, formats.npz!.writer!)]
+    const plan = [...fileDimensions(workload, { ranks: 3 }, getFormat('npz').writer!)]
     assert.deepEqual(tree(folder), ['train/', ...plan.map(({ file }) => file), 'valid/'].sort())
     for (const { file, dims, sizeBytes } of plan) {
       const bytes = readFileSync(join(folder, file))
