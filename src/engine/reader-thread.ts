@@ -2,7 +2,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { unpackList } from '../dataset/file-lists.js'
 import { computedFiles } from '../dataset/naming.js'
-import { formatOf } from '../formats/index.js'
+import { getFormat } from '../formats/index.js'
 import type { ReadExtent, ReaderOptions } from '../formats/types.js'
 import { LatencyHistogram } from '../metrics/latency.js'
 import { createPlan } from '../plan/plan.js'
@@ -31,7 +31,7 @@ export async function readerThread(start: ReaderThreadStart, port: MessagePort):
     workload: start.workload,
     state,
     clock,
-    format: formatOf(start.workload.dataset.format),
+    format: getFormat(start.workload.dataset.format),
     readerOptions: readerOptions(start),
     folder: start.read.folder.endsWith('/') ? start.read.folder : `${start.read.folder}/`,
     trace,

@@ -141,7 +141,7 @@ export function startEngine(options: EngineOptions): Engine {
   const result = (): EngineResult => {
     const { progress, times } = state
     const merged = new LatencyHistogram(new SharedArrayBuffer(LatencyHistogram.byteLength), 0)
-    for (const histogram of histograms) merged.add(new LatencyHistogram(histogram, 0))
+    for (const histogram of histograms) merged.merge(new LatencyHistogram(histogram, 0))
     const lags = progress[progressSlot.lagCount]!
     return {
       ranks: Array.from({ length: plan.world.ranks }, (_, rank) => ({ rank, epochs: epochs.map((ranks) => ranks[rank]!) })),

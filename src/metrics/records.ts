@@ -85,8 +85,8 @@ export interface RunRecord {
     /** Milliseconds by which compute deadlines were met late. */
     readonly computeLagMeanMs: number
     readonly computeLagMaxMs: number
-    /** Seconds from the start of the process to the first sample read. */
-    readonly firstSampleSeconds: number
+    /** Seconds from the start of the process to the first sample read; absent when none was. */
+    readonly firstSampleSeconds?: number
     readonly threads: number
     /** Processors that this process may use (affinity respected), where known. */
     readonly cpusAvailable?: number

@@ -1,0 +1,91 @@
+// What `dl-driver run` does around a job: configuration, progress, Ctrl-C, the table at the end, the exit code.
+import { join } from 'node:path'
+import { loadWorkload } from '../config/load.js'
+import type { Workload } from '../config/workload.js'
+import type { EngineProgress } from '../engine/run.js'
+import { type JobOutcome, runJob } from '../job/job.js'
+import { resultJson } from '../output/result.js'
+import { renderSummary } from '../output/summary-table.js'
+import { type ProgressSnapshot, TerminalReporter } from '../output/terminal.js'
+import { GenerateProgressView } from './generate-progress.js'
+import type { RunOptions } from './run.js'
+
+/** Runs the command and returns the exit code. Throws what {@link runJob} throws. */
+export async function runCommand(config: string, overrides: readonly string[], options: RunOptions): Promise<number> {
+  const { workload, warnings } = loadWorkload({ config, overrides, semantics: options.semantics, framework: options.framework, direct: options.direct })
+  const terminal = new TerminalReporter({ verbosity: options.quiet === true ? 'quiet' : options.verbose === true ? 'verbose' : 'normal' })
+  const outputFolder = options.output ?? workload.output.folder ?? defaultFolder(workload)
+  const interruption = new AbortController()
+  const interrupt = () => interruption.abort()
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
+  const generation = options.quiet === true ? undefined : new GenerateProgressView(process.stderr)
+  let outcome: JobOutcome
+  try {
+    outcome = await runJob({
+      workload,
+      warnings,
+      ranks: options.ranks,
+      outputFolder,
+      generate: options.generate === true,
+      direct: options.direct === true,
+      verify: options.verify === true,
+      tracePath: options.trace,
+      command: ['dl-driver', ...process.argv.slice(2)],
+      log: terminal,
+      signal: interruption.signal,
+      ...(generation && { onGenerate: (progress) => generation.show(progress) }),
+      onStart: (progress) => {
+        generation?.end()
+        terminal.start(() => snapshot(progress()))
+      },
+    })
+  } finally {
+    generation?.end()
+    terminal.stop()
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
+  }
+  return report(outcome, workload, outputFolder, options, terminal)
+}
+
+function report({ result, summary, record, warnings }: JobOutcome, workload: Workload, folder: string, options: RunOptions, terminal: TerminalReporter): number {
+  if (result === undefined || summary === undefined || record === undefined) return 0
+  if (options.quiet !== true)
+    process.stderr.write(
+      renderSummary({
+        summary,
+        record,
+        warnings,
+        folder,
+        replayed: `${workload.semantics} DLIO, ${workload.framework} (${workload.frameworkReason})`,
+        palette: terminal.palette,
+        ...(result.interruption !== undefined && { interruption: result.interruption }),
+      }),
+    )
+  if (options.json === true) process.stdout.write(resultJson(result))
+  if (!result.complete) return 130
+  return options.strictAu === true && summary.train?.meetsTarget !== true ? 3 : 0
+}
+
+function snapshot(progress: EngineProgress): ProgressSnapshot {
+  const { epoch, epochs, step, steps, auPercent, bytes, samples, evaluating } = progress
+  return {
+    phase: epoch === 0 ? 'starting' : evaluating ? 'evaluating' : 'training',
+    epoch,
+    epochs,
+    step,
+    steps,
+    bytes,
+    samples,
+    elapsedSeconds: process.uptime(),
+    ...(auPercent !== undefined && { auPercentSoFar: auPercent }),
+  }
+}
+
+/** results/NAME/2026-11-22-12-17-04, where neither the command line nor the configuration says. */
+function defaultFolder(workload: Workload): string {
+  const now = new Date()
+  const two = (value: number) => String(value).padStart(2, '0')
+  const day = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('-')
+  const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join('-')
+  return join('results', workload.model.name, `${day}-${time}`)
+}

@@ -1,0 +1,55 @@
+// What must hold before a run may start. Everything here fails with exit code 2, before anything was touched.
+import type { Warning, Workload } from '../config/workload.js'
+import { ConfigError } from '../errors.js'
+import { formatNames, isFormatName } from '../formats/index.js'
+import type { Plan } from '../plan/types.js'
+import { localPath, parseLocation } from '../storage/uri.js'
+
+export interface DataAccess {
+  /** Local path of the data folder. */
+  readonly folder: string
+  readonly direct: boolean
+}
+
+/** Where the data lies and how it is read. Throws ConfigError for storage and formats that cannot be read. */
+export function dataAccess(workload: Workload, directFlag: boolean): DataAccess {
+  const { storage, dataset, reader } = workload
+  if (!isFormatName(dataset.format)) throw refusal('dataset.format', dataset.format, `cannot be read yet; ${formatNames.join(', ')} can`)
+  if (storage.type === 's3' || storage.type === 'aistore')
+    throw refusal('storage.storage_type', storage.type, 'object storage is not supported yet; use local_fs or direct_fs')
+  if (reader.dataLoader !== 'pytorch' && reader.dataLoader !== 'tensorflow')
+    throw refusal('reader.data_loader', reader.dataLoader, 'is not emulated yet; use pytorch or tensorflow')
+  const location = parseLocation(dataset.folder)
+  const direct = directFlag || location.scheme === 'direct' || storage.type === 'direct_fs' || reader.odirect
+  return { folder: localPath(location), direct }
+}
+
+/** Checks that the plan has something to do. Throws ConfigError where an epoch has no steps, or fewer than asked for. */
+export function checkSteps(plan: Plan): void {
+  const { workload, world, train, valid } = plan
+  const { totalTrainingSteps } = workload.train
+  if (workload.workflow.train && train.steps === 0)
+    throw refusal(
+      'reader.batch_size',
+      String(train.batchSize),
+      `no step fits into an epoch: ${train.files.count} files × ${workload.dataset.numSamplesPerFile} samples over ${world.ranks} rank(s) give less than one batch each; lower the batch size or the number of ranks, or generate more files`,
+    )
+  const possible = Math.floor((workload.dataset.numSamplesPerFile * workload.dataset.numFilesTrain) / train.batchSize / world.ranks)
+  if (totalTrainingSteps > possible)
+    throw refusal('train.total_training_steps', String(totalTrainingSteps), `only have data for ${possible} steps but ${totalTrainingSteps} wanted in each epoch; lower it or generate more files`)
+  if (workload.workflow.evaluation && valid.steps === 0)
+    throw refusal('reader.batch_size_eval', String(valid.batchSize), `no evaluation step fits: ${valid.files.count} files give less than one batch for each of ${world.ranks} rank(s)`)
+}
+
+/** What the configuration asks for and this program does not do. */
+export function missingFeatures(workload: Workload): Warning[] {
+  const warnings: Warning[] = []
+  if (workload.workflow.checkpoint)
+    warnings.push({ code: 'no-checkpoints', message: 'workflow.checkpoint is on, but checkpoints are not written yet: the run trains without them, and its AU is that of training alone' })
+  if (workload.workflow.profiling) warnings.push({ code: 'no-profiling', message: 'workflow.profiling is on, but no profiler is started' })
+  return warnings
+}
+
+function refusal(path: string, value: string, rule: string): ConfigError {
+  return new ConfigError(`${path} ${value}: ${rule}`, [])
+}

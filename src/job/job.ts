@@ -1,0 +1,163 @@
+// One job from workload to result: checks, generation, listing, plan, engine, metrics, files. Knows nothing of command lines and terminals.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Warning, Workload } from '../config/workload.js'
+import { generateDataset, type GenerateProgress } from '../dataset/generate.js'
+import { listDataset } from '../dataset/listing.js'
+import { type EngineProgress, startEngine } from '../engine/run.js'
+import { RunError } from '../errors.js'
+import type { RunRecord } from '../metrics/records.js'
+import { type Summary, summarizeRun } from '../metrics/summary.js'
+import { runDigest } from '../order/digest.js'
+import { type DlioFilesInput, writeRankFiles, writeSummaryFile } from '../output/dlio-files.js'
+import { DlioLog, dlioLogOptions } from '../output/dlio-log.js'
+import { type RunLog, type RunPart, teeLog } from '../output/events.js'
+import { readHost } from '../output/host.js'
+import { buildResult, type Result, writeResult } from '../output/result.js'
+import { prepareOutputFolder } from '../output/writable.js'
+import { createPlan } from '../plan/plan.js'
+import type { Plan } from '../plan/types.js'
+import { checkSteps, dataAccess, missingFeatures } from './checks.js'
+import { eventsOf } from './events.js'
+import { runRecord } from './record.js'
+
+export interface JobOptions {
+  readonly workload: Workload
+  /** Warnings of the configuration. */
+  readonly warnings: readonly Warning[]
+  readonly ranks: number
+  /** Output folder; created. */
+  readonly outputFolder: string
+  readonly generate: boolean
+  readonly direct: boolean
+  readonly verify: boolean
+  readonly tracePath?: string | undefined
+  /** The command line, for the record. */
+  readonly command: readonly string[]
+  /** Hears what happens, beside dlio.log. */
+  readonly log: RunLog
+  /** Aborting it interrupts the job. */
+  readonly signal: AbortSignal
+  readonly onGenerate?: (progress: GenerateProgress) => void
+  /** Called once the engine runs, with a look at where it is. */
+  readonly onStart?: (progress: () => EngineProgress) => void
+}
+
+export interface JobOutcome {
+  /** Absent where the job only generated. */
+  readonly result?: Result
+  readonly summary?: Summary
+  readonly record?: RunRecord
+  readonly warnings: readonly Warning[]
+}
+
+/** Runs a job. Throws ConfigError and RunError with exit code 2 before anything is touched, other errors with 1. An interrupted job resolves with a partial result. */
+export async function runJob(options: JobOptions): Promise<JobOutcome> {
+  const { workload } = options
+  const access = dataAccess(workload, options.direct)
+  prepareOutputFolder(options.outputFolder)
+  const beginMs = Date.now()
+  const dlioLog = new DlioLog(join(options.outputFolder, workload.output.logFile), dlioLogOptions(workload, options.ranks))
+  const log = teeLog(dlioLog, options.log)
+  try {
+    const generates = options.generate || workload.workflow.generateData
+    const trains = workload.workflow.train || workload.workflow.evaluation
+    log.event({ type: 'runStart', atMs: beginMs, parts: partsOf(workload, generates), ranks: options.ranks })
+    if (generates) {
+      log.event({ type: 'generationStart', atMs: Date.now() })
+      await generateDataset(workload, { ranks: options.ranks, signal: options.signal, ...(options.onGenerate && { onProgress: options.onGenerate }) })
+      log.event({ type: 'generationEnd', atMs: Date.now() })
+    }
+    if (!trains) return { warnings: options.warnings }
+    return await train(options, access, log, beginMs)
+  } finally {
+    dlioLog.close()
+  }
+}
+
+function partsOf(workload: Workload, generates: boolean): RunPart[] {
+  const { train, evaluation } = workload.workflow
+  return [...(generates ? (['generate'] as const) : []), ...(train ? (['train'] as const) : []), ...(evaluation ? (['evaluate'] as const) : [])]
+}
+
+async function train(options: JobOptions, access: { folder: string; direct: boolean }, log: RunLog, beginMs: number): Promise<JobOutcome> {
+  const { workload } = options
+  const listing = listDataset(workload, access.folder)
+  const world = { ranks: options.ranks, hosts: 1 }
+  const sizing = createPlan(workload, world, listing.files)
+  const permutations = new SharedArrayBuffer(sizing.sharedBytes)
+  const plan = sizing.sharedBytes === 0 ? sizing : createPlan(workload, world, listing.files, permutations)
+  checkSteps(plan)
+  const planWarnings = [...missingFeatures(workload), ...listing.warnings, ...plan.warnings]
+  for (const { message } of planWarnings) log.line('warning', message)
+  announceSteps(plan, log)
+
+  const engine = startEngine({
+    plan,
+    permutations,
+    folder: access.folder,
+    direct: access.direct,
+    verify: options.verify,
+    tracePath: options.tracePath,
+    onMessage: eventsOf(plan, log),
+  })
+  const stop = () => engine.stop()
+  if (options.signal.aborted) stop()
+  options.signal.addEventListener('abort', stop)
+  options.onStart?.(engine.progress)
+  const measured = await engine.finished.finally(() => options.signal.removeEventListener('abort', stop))
+
+  const warnings = [...options.warnings, ...planWarnings]
+  if (measured.requestsBounded)
+    warnings.push({ code: 'bounded-requests', message: `O_DIRECT requests are ${measured.io.requestBytes / 2 ** 20} MiB each, not whole files as DLIO's are, to bound memory` })
+  const record = runRecord({ plan, engine: measured, host: readHost(), beginMs, endMs: Date.now() })
+  const summary = summarizeRun(record, workload)
+  const interruption = measured.complete ? undefined : 'interrupted by a signal'
+  const result = buildResult({
+    tool: tool(),
+    command: options.command,
+    workload,
+    world,
+    record,
+    summary,
+    warnings,
+    ...(interruption === undefined ? { orderDigest: runDigest(plan) } : { interruption }),
+  })
+  if (interruption === undefined) saveDlioFiles(options.outputFolder, { record, summary, workload, world }, log)
+  writeResult(options.outputFolder, result)
+  return { result, summary, record, warnings }
+}
+
+function announceSteps(plan: Plan, log: RunLog): void {
+  const { workload } = plan
+  const { totalTrainingSteps } = workload.train
+  const samplesPerFile = workload.dataset.numSamplesPerFile
+  const filesOf = (count: number) => (workload.semantics === 'upstream' ? count : Math.floor(count / plan.world.ranks))
+  if (workload.workflow.train)
+    log.event({
+      type: 'trainPlanned',
+      atMs: Date.now(),
+      steps: plan.train.steps,
+      samplesPerFile,
+      files: filesOf(plan.train.numFilesUsed),
+      batchSize: plan.train.batchSize,
+      ...(totalTrainingSteps > 0 && { cappedSteps: totalTrainingSteps }),
+    })
+  if (workload.workflow.evaluation)
+    log.event({ type: 'evalPlanned', atMs: Date.now(), steps: plan.valid.steps, samplesPerFile, files: filesOf(plan.valid.numFilesUsed), batchSize: plan.valid.batchSize })
+}
+
+/** DLIO's files; summary.json last, since harnesses publish whatever they find. */
+function saveDlioFiles(folder: string, input: DlioFilesInput, log: RunLog): void {
+  writeRankFiles(folder, input)
+  log.event({ type: 'outputSaved', atMs: Date.now(), folder })
+  log.event({ type: 'runEnd', atMs: Date.now(), summary: input.summary })
+  log.event({ type: 'rankOutputsSaved', atMs: Date.now() })
+  writeSummaryFile(folder, input)
+}
+
+function tool(): { name: string; version: string } {
+  const { name, version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { name?: string; version?: string }
+  if (name === undefined || version === undefined) throw new RunError('package.json of this program has no name or version; install it again')
+  return { name, version }
+}
