@@ -1,0 +1,61 @@
+// In which order the batches of several readers are delivered: one of each in turn, readers that have ended are left out.
+// The same rule holds for PyTorch's workers (dataloader.py `_try_put_index`: exhausted workers are skipped) and for tf.data's
+// deterministic interleave with block length 1 (an exhausted slot that finds no new input yields nothing).
+
+/** Delivery order of the units of several readers, with random access both ways. */
+export interface RoundRobin {
+  /** Batches of all readers together. */
+  readonly total: number
+  readerOf(k: number): number
+  unitOf(k: number): number
+  /** Position in the delivery order of unit `unit` of `reader`. */
+  batchOf(reader: number, unit: number): number
+  unitsOf(reader: number): number
+}
+
+/** Rounds in which the same readers take part. */
+interface Level {
+  readonly firstBatch: number
+  readonly firstRound: number
+  readonly active: readonly number[]
+  /** Position of each reader among the active ones, −1 where it has ended. */
+  readonly place: readonly number[]
+}
+
+/** @param units how many batches each reader makes. */
+export function roundRobin(units: readonly number[]): RoundRobin {
+  const levels: Level[] = []
+  let firstBatch = 0
+  let firstRound = 0
+  for (const end of [...new Set(units)].sort((a, b) => a - b)) {
+    if (end === firstRound) continue
+    const active = units.flatMap((count, reader) => (count > firstRound ? [reader] : []))
+    levels.push({ firstBatch, firstRound, active, place: units.map((_, reader) => active.indexOf(reader)) })
+    firstBatch += (end - firstRound) * active.length
+    firstRound = end
+  }
+  const total = firstBatch
+  const levelOf = (k: number): Level => {
+    let l = levels.length - 1
+    while (l > 0 && levels[l]!.firstBatch > k) l--
+    return levels[l]!
+  }
+  return {
+    total,
+    readerOf: (k) => {
+      const level = levelOf(k)
+      return level.active[(k - level.firstBatch) % level.active.length]!
+    },
+    unitOf: (k) => {
+      const level = levelOf(k)
+      return level.firstRound + Math.floor((k - level.firstBatch) / level.active.length)
+    },
+    batchOf: (reader, unit) => {
+      let l = levels.length - 1
+      while (l > 0 && levels[l]!.firstRound > unit) l--
+      const level = levels[l]!
+      return level.firstBatch + (unit - level.firstRound) * level.active.length + level.place[reader]!
+    },
+    unitsOf: (reader) => units[reader]!,
+  }
+}
