@@ -6,11 +6,14 @@
 export interface RoundRobin {
   /** Batches of all readers together. */
   readonly total: number
+  readonly readers: number
   readerOf(k: number): number
   unitOf(k: number): number
   /** Position in the delivery order of unit `unit` of `reader`. */
   batchOf(reader: number, unit: number): number
   unitsOf(reader: number): number
+  /** How many of the first `batches` batches are of `reader`. */
+  unitsBefore(reader: number, batches: number): number
 }
 
 /** Rounds in which the same readers take part. */
@@ -20,6 +23,11 @@ interface Level {
   readonly active: readonly number[]
   /** Position of each reader among the active ones, −1 where it has ended. */
   readonly place: readonly number[]
+}
+
+/** Deals `batches` out to `readers` in turn: batch k to reader k mod readers. */
+export function dealtOut(batches: number, readers: number): RoundRobin {
+  return roundRobin(Array.from({ length: readers }, (_, reader) => Math.max(0, Math.ceil((batches - reader) / readers))))
 }
 
 /** @param units how many batches each reader makes. */
@@ -42,6 +50,7 @@ export function roundRobin(units: readonly number[]): RoundRobin {
   }
   return {
     total,
+    readers: units.length,
     readerOf: (k) => {
       const level = levelOf(k)
       return level.active[(k - level.firstBatch) % level.active.length]!
@@ -57,5 +66,13 @@ export function roundRobin(units: readonly number[]): RoundRobin {
       return level.firstBatch + (unit - level.firstRound) * level.active.length + level.place[reader]!
     },
     unitsOf: (reader) => units[reader]!,
+    unitsBefore: (reader, batches) => {
+      if (batches >= total) return units[reader]!
+      const level = levelOf(batches)
+      const place = level.place[reader]!
+      if (place < 0) return units[reader]!
+      const into = batches - level.firstBatch
+      return level.firstRound + Math.ceil(Math.max(0, into - place) / level.active.length)
+    },
   }
 }

@@ -148,7 +148,11 @@ export class ShuffleBuffer {
  * `interleave(cycle_length, block_length)` over inputs of known lengths, also the order of deterministic parallel interleaves.
  * Yields [input, item]. An exhausted slot is left empty until its next turn.
  */
-export function* interleave(lengths: readonly number[], cycleLength: number, blockLength: number): Generator<[input: number, item: number]> {
+export function* interleave(
+  lengths: readonly number[],
+  cycleLength: number,
+  blockLength: number,
+): Generator<[input: number, item: number]> {
   const slots = new Array<number>(cycleLength).fill(-1)
   const given = lengths.map(() => 0)
   let opened = 0

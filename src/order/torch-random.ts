@@ -101,7 +101,11 @@ export function* randomSampler(generator: TorchGenerator, length: number, option
 }
 
 /** As `randomSampler` where the sampler has no generator of its own: its seed is drawn from the default generator at the first index. */
-export function* defaultRandomSampler(defaultGenerator: TorchGenerator, length: number, options: RandomSamplerOptions = {}): Generator<number> {
+export function* defaultRandomSampler(
+  defaultGenerator: TorchGenerator,
+  length: number,
+  options: RandomSamplerOptions = {},
+): Generator<number> {
   yield* randomSampler(new TorchGenerator(defaultGenerator.randomInt64()), length, options)
 }
 

@@ -12,6 +12,8 @@ export interface FileList {
   readonly count: number
   /** Path relative to the data folder, for example `train/img_03_of_16.npz`. */
   name(fileIndex: number): string
+  /** On lists that follow the numbers of files in subfolders: file i lies in subfolder i mod this. Absent on all others. */
+  readonly numberedSubfolders?: number
 }
 
 /** Caller-owned arrays that an order fills with one batch; grown by the caller to the batch size. */

@@ -54,4 +54,6 @@ export interface SleepStream {
   startEpoch(epoch: number): void
   /** Seconds to compute in the next training step, or evaluation step. */
   next(split: Split): number
+  /** Seconds to preprocess the next sample where the training process reads itself (`read_threads: 0`): the same stream. */
+  nextPreprocess(): number
 }

@@ -1,0 +1,37 @@
+// What a person should know about a plan before trusting its result.
+import type { Warning, Workload } from '../config/workload.js'
+import type { SplitPlan, World } from './types.js'
+
+/** Warnings of a plan: at most one a split about samples, one about orders that cannot be DLIO's own. */
+export function planWarnings(workload: Workload, world: World, train: SplitPlan, valid: SplitPlan): Warning[] {
+  const warnings: Warning[] = []
+  const { workflow, dataset, reader } = workload
+  if (!workflow.train) return warnings
+  for (const [name, split] of [
+    ['training', train],
+    ['evaluation', valid],
+  ] as const) {
+    if (split === valid && !workflow.evaluation) continue
+    const message = samplesMessage(workload, world, name, split)
+    if (message !== undefined) warnings.push({ code: 'samples-unread', message })
+  }
+  if (dataset.format === 'tfrecord' && reader.dataLoader === 'tensorflow' && reader.sampleShuffle === 'random')
+    warnings.push({
+      code: 'unseeded-shuffle',
+      message:
+        'reader.sample_shuffle: random is unseeded in DLIO, so that no two of its runs read in the same order; here the order is drawn from train.seed',
+    })
+  return warnings
+}
+
+function samplesMessage({ semantics }: Workload, { ranks }: World, name: string, split: SplitPlan): string | undefined {
+  const { samplesDropped, samplesRepeated, numFilesUsed, files, steps } = split
+  if (samplesDropped === 0 && samplesRepeated === 0) return undefined
+  const tree = semantics === 'upstream' ? 'upstream DLIO' : 'MLCommons’ DLIO'
+  const parts = [
+    samplesDropped > 0 ? `leaves ${samplesDropped} ${name} samples unread in an epoch` : undefined,
+    samplesRepeated > 0 ? `reads ${samplesRepeated} of them more than once` : undefined,
+  ].filter((part) => part !== undefined)
+  const why = `${numFilesUsed} of ${files.count} files are used, ${steps} steps on ${ranks} ${ranks === 1 ? 'rank' : 'ranks'} with batches of ${split.batchSize}`
+  return `as ${tree} does, this plan ${parts.join(' and ')} (${why})`
+}
