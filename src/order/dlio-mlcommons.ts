@@ -72,7 +72,8 @@ function shardedFiles(workload: Workload, { ranks }: World, lists: SharedLists, 
     if (list === undefined || (sorts && epoch > 1)) return
     const indices = list()
     if (epoch === 1) for (let rank = 0, at = 0; rank < ranks; rank++) for (let i = 0; i < perRank; i++) indices[at++] = rank + i * ranks
-    if (reshards) reshard(indices, (scratch ??= new Uint32Array(count)), ranks, workload.train, epoch)
+    scratch ??= new Uint32Array(reshards ? count : 0)
+    if (reshards) reshard(indices, scratch, ranks, workload.train, epoch)
     // The record pipeline is built once, with the lists of epoch 1; the lists change further, but nobody looks at them again.
     if (sorts)
       for (let rank = 0; rank < ranks; rank++) sortByPath(indices.subarray(rank * perRank, (rank + 1) * perRank), files, inPathOrder)
