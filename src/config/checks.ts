@@ -47,10 +47,16 @@ function checkDataset({ dataset }: AllValues, complain: Complain): void {
   for (const split of ['train', 'eval'] as const) {
     const files = values[`num_files_${split}`]
     if (!Number.isSafeInteger(files * values.num_samples_per_file))
-      complain(given(`num_files_${split}`), `dataset.num_files_${split}`, 'makes more than 2^53 samples', 'give fewer files or fewer samples for each')
+      complain(
+        given(`num_files_${split}`),
+        `dataset.num_files_${split}`,
+        'makes more than 2^53 samples',
+        'give fewer files or fewer samples for each',
+      )
   }
   const elements = dims.reduce((product, dim) => product * dim, 1)
-  if (!Number.isSafeInteger(elements * 8)) complain(given('record_dims'), 'dataset.record_dims', 'makes a sample of more than 2^50 elements', 'give smaller dimensions')
+  if (!Number.isSafeInteger(elements * 8))
+    complain(given('record_dims'), 'dataset.record_dims', 'makes a sample of more than 2^50 elements', 'give smaller dimensions')
 }
 
 function checkFormat({ dataset, reader, storage }: AllValues, { dataLoader, semantics, readsNothing }: Decided, complain: Complain): void {
@@ -58,11 +64,22 @@ function checkFormat({ dataset, reader, storage }: AllValues, { dataLoader, sema
   const { format } = values
   const node = given('format')
   if (broken('format')) return
-  if (format === 'hdf5_opt') complain(node, 'dataset.format', 'hdf5_opt has neither a generator nor a reader, in DLIO as here', 'write hdf5')
+  if (format === 'hdf5_opt')
+    complain(node, 'dataset.format', 'hdf5_opt has neither a generator nor a reader, in DLIO as here', 'write hdf5')
   if (format === 'parquet' && semantics === 'upstream')
-    complain(node, 'dataset.format', "parquet is a format of MLCommons' DLIO only", 'run with --semantics mlcommons, or choose another format')
+    complain(
+      node,
+      'dataset.format',
+      "parquet is a format of MLCommons' DLIO only",
+      'run with --semantics mlcommons, or choose another format',
+    )
   if ((format === 'jpeg' || format === 'png') && values.record_dims.length > 2)
-    complain(given('record_dims'), 'dataset.record_dims', `${format} files hold 2 dimensions, not ${values.record_dims.length}`, 'give [height, width]')
+    complain(
+      given('record_dims'),
+      'dataset.record_dims',
+      `${format} files hold 2 dimensions, not ${values.record_dims.length}`,
+      'give [height, width]',
+    )
   if (readsNothing || reader.broken('data_loader')) return
   const library = storage.values.storage_library ?? storage.values.storage_options?.storage_library
   const streamsAnything = semantics === 'mlcommons' && library === 's3dlio'
@@ -76,7 +93,12 @@ function checkFormat({ dataset, reader, storage }: AllValues, { dataLoader, sema
   if (format === 'npz' && dataLoader === 'native_dali')
     complain(node, 'dataset.format', 'npz cannot be read by the native_dali data loader', 'write npy, or choose another data_loader')
   if (reader.values.odirect && format !== 'npz' && format !== 'npy')
-    complain(reader.given('odirect'), 'reader.odirect', `DLIO reads npy and npz with O_DIRECT, not ${format}`, 'delete the key and run with --direct')
+    complain(
+      reader.given('odirect'),
+      'reader.odirect',
+      `DLIO reads npy and npz with O_DIRECT, not ${format}`,
+      'delete the key and run with --direct',
+    )
 }
 
 function checkReader({ reader, topLevel }: AllValues, { framework, dataLoader }: Decided, complain: Complain): void {
@@ -90,7 +112,12 @@ function checkReader({ reader, topLevel }: AllValues, { framework, dataLoader }:
       `use --framework ${other}, or delete the key for the loader of ${framework}`,
     )
   if (dataLoader === 'custom' && reader.values.data_loader_sampler === null)
-    complain(reader.given('data_loader'), 'reader.data_loader', 'custom needs data_loader_sampler', 'add data_loader_sampler: index or iterative')
+    complain(
+      reader.given('data_loader'),
+      'reader.data_loader',
+      'custom needs data_loader_sampler',
+      'add data_loader_sampler: index or iterative',
+    )
 }
 
 function checkModel({ model, checkpoint }: AllValues, complain: Complain): void {
@@ -105,22 +132,47 @@ function checkModel({ model, checkpoint }: AllValues, complain: Complain): void 
       'give more layers or fewer stages',
     )
   if (pipeline > 1 && values['parallelism.zero_stage'] === 3)
-    complain(given('parallelism.zero_stage'), 'model.parallelism.zero_stage', 'ZeRO stage 3 does not go with pipeline parallelism', 'set parallelism.pipeline to 1, or zero_stage to 1')
+    complain(
+      given('parallelism.zero_stage'),
+      'model.parallelism.zero_stage',
+      'ZeRO stage 3 does not go with pipeline parallelism',
+      'set parallelism.pipeline to 1, or zero_stage to 1',
+    )
   if (broken('parallelism.data') || checkpoint.broken('mode')) return
   const subset = checkpoint.values.mode === 'subset'
   if (data > 0 && !subset)
-    complain(given('parallelism.data'), 'model.parallelism.data', 'follows from the number of ranks in the default checkpoint mode', 'delete the key, or set checkpoint.mode to subset')
+    complain(
+      given('parallelism.data'),
+      'model.parallelism.data',
+      'follows from the number of ranks in the default checkpoint mode',
+      'delete the key, or set checkpoint.mode to subset',
+    )
   if (data <= 0 && subset)
-    complain(checkpoint.given('mode'), 'checkpoint.mode', 'subset needs model.parallelism.data', 'give the data parallelism of the whole job there')
+    complain(
+      checkpoint.given('mode'),
+      'checkpoint.mode',
+      'subset needs model.parallelism.data',
+      'give the data parallelism of the whole job there',
+    )
 }
 
 function checkCheckpoint({ checkpoint }: AllValues, complain: Complain): void {
   const { values, given, broken } = checkpoint
   const { num_checkpoints_write: written, num_checkpoints_read: read } = values
   if (written > 0 && read > written && !broken('num_checkpoints_write'))
-    complain(given('num_checkpoints_read'), 'checkpoint.num_checkpoints_read', `must be at most num_checkpoints_write, which is ${written}`, 'read fewer or write more')
+    complain(
+      given('num_checkpoints_read'),
+      'checkpoint.num_checkpoints_read',
+      `must be at most num_checkpoints_write, which is ${written}`,
+      'read fewer or write more',
+    )
   if (given('ksm') && values.randomize_tensor && !broken('randomize_tensor'))
-    complain(given('ksm'), 'checkpoint.ksm', 'needs randomize_tensor: false, for random pages are never alike', 'set randomize_tensor to false, or delete ksm')
+    complain(
+      given('ksm'),
+      'checkpoint.ksm',
+      'needs randomize_tensor: false, for random pages are never alike',
+      'set randomize_tensor to false, or delete ksm',
+    )
 }
 
 /** Formats whose files DLIO really compresses, with the values that do it. */

@@ -15,6 +15,13 @@ export interface FrameworkDecision {
  * loader that a file names for another framework follows `--framework`, one that an override names does not.
  */
 export function decideFramework(all: AllValues, asked: FrameworkName | undefined, report: Report): FrameworkDecision {
+  if (asked === 'jax') {
+    const origin = { source: { name: commandLine, lines: ['--framework jax'] } }
+    report.problem(origin, 'framework', {
+      rule: 'the data loading of JAX is not replayed yet',
+      remedy: 'use --framework pytorch or tensorflow',
+    })
+  }
   const node = all.topLevel.given('framework')
   const configured = all.topLevel.values.framework
   const framework = asked ?? configured

@@ -1,15 +1,15 @@
 // From CONFIG and overrides to a frozen workload: reads, applies, checks, resolves. Everything that is wrong is said at once.
-import type { ConfigProblem } from '../errors.js'
 import { locateConfig } from './bundled.js'
 import { checkRules } from './checks.js'
 import { decideFramework } from './decide.js'
+import { applyOverrides } from './override.js'
+import { interpolationRule } from './override-value.js'
 import { configError } from './problems.js'
 import { readSections, suggestSection } from './read-section.js'
 import { readText } from './read-text.js'
 import { Report } from './report.js'
 import { resolveWorkload } from './resolve.js'
 import { sectionAliases } from './schema/index.js'
-import { applyOverrides } from './override.js'
 import { type ConfigNode, type Entry, type MapNode, mapNode } from './tree.js'
 import type { FrameworkName, Semantics, Warning, Workload } from './workload.js'
 import { parseYaml } from './yaml-file.js'
@@ -43,7 +43,7 @@ export function loadWorkload(options: LoadOptions): Loaded {
   const report = new Report()
   const file = workloadOf(parseYaml(text, location.name), report)
   const overridden = applyOverrides(file, options.overrides, sectionAliases)
-  report.problems.push(...overridden.problems)
+  report.add(...overridden.problems)
   const root = overridden.root
   refuseInterpolations(root, '', report)
   const all = readSections(root, report)
@@ -52,7 +52,7 @@ export function loadWorkload(options: LoadOptions): Loaded {
   const { train, evaluation } = all.workflow.values
   const readsNothing = options.generateOnly === true || !(train || evaluation)
   checkRules(all, { ...decision, semantics, readsNothing }, root.origin, report)
-  if (report.problems.length > 0) throw configError(inOrder(report.problems))
+  if (report.failed) throw configError(report.problems)
   const workload = resolveWorkload(all, decision, { ...options, semantics }, location, root, report)
   return { workload, warnings: report.warnings }
 }
@@ -77,7 +77,10 @@ function withoutDefaults(workload: MapNode, report: Report): MapNode {
   if (!defaults) return workload
   const items = defaults.kind === 'list' ? defaults.items : [defaults]
   if (!items.every((item) => item.kind === 'scalar' && item.value === '_self_'))
-    report.badValue(defaults, 'defaults', { rule: 'files are not composed from others', remedy: 'copy the keys of the named files into this one' })
+    report.badValue(defaults, 'defaults', {
+      rule: 'files are not composed from others',
+      remedy: 'copy the keys of the named files into this one',
+    })
   const entries = new Map(workload.entries)
   entries.delete('defaults')
   return mapNode(entries, workload.origin)
@@ -98,14 +101,11 @@ function withoutAliases(workload: MapNode, report: Report): MapNode {
 /** OmegaConf would resolve `${…}`; taken literally it would be a strange folder name. */
 function refuseInterpolations(node: ConfigNode, path: string, report: Report): void {
   if (node.kind === 'scalar') {
-    if (typeof node.value === 'string' && node.value.includes('${'))
-      report.badValue(node, path, { rule: 'interpolations (${…}) are not resolved', remedy: 'write the value itself, or give it as an override' })
-  } else if (node.kind === 'list') node.items.forEach((item, i) => refuseInterpolations(item, `${path}[${i}]`, report))
+    if (typeof node.value === 'string' && /\$\{/.test(node.value))
+      report.badValue(node, path, {
+        rule: interpolationRule,
+        remedy: 'write the value itself, or give it as an override',
+      })
+  } else if (node.kind === 'list') for (const [i, item] of node.items.entries()) refuseInterpolations(item, `${path}[${i}]`, report)
   else for (const [key, { value }] of node.entries) refuseInterpolations(value, path ? `${path}.${key}` : key, report)
-}
-
-/** Problems of files in the order of their lines, those of the command line behind. */
-function inOrder(problems: readonly ConfigProblem[]): ConfigProblem[] {
-  const line = (problem: ConfigProblem) => problem.line ?? Number.POSITIVE_INFINITY
-  return [...problems].sort((a, b) => (line(a) === line(b) ? (a.column ?? 0) - (b.column ?? 0) : line(a) - line(b)))
 }

@@ -13,6 +13,9 @@ export class OverrideSyntaxError extends Error {
   }
 }
 
+/** OmegaConf's references to other values. */
+export const interpolationRule = 'interpolations, written with $ and braces, are not resolved'
+
 const digits = '(?:0|[1-9](?:_?[0-9])*)'
 const point = `(?:${digits}\\.|${digits}?\\.[0-9](?:_?[0-9])*)`
 const integer = new RegExp(`^[+-]?${digits}$`)
@@ -42,7 +45,10 @@ class ValueParser {
     const value = this.element('', 0)
     if (this.at < this.text.length) {
       if (this.text[this.at] === ',')
-        throw this.error('one value, not several: a comma outside brackets asks Hydra for a sweep', 'write a list as [a,b], a comma in text as \\,')
+        throw this.error(
+          'one value, not several: a comma outside brackets asks Hydra for a sweep',
+          'write a list as [a,b], a comma in text as \\,',
+        )
       throw this.error(`nothing may follow the value; found ${JSON.stringify(this.text.slice(this.at))}`, quoteRemedy)
     }
     return value
@@ -141,8 +147,7 @@ class ValueParser {
         this.at += 2
         continue
       }
-      if (character === '$' && next === '{')
-        throw this.error('interpolations (${…}) are not resolved', 'write the value itself')
+      if (character === '$' && next === '{') throw this.error(interpolationRule, 'write the value itself')
       if (character === '(') throw this.error('functions of Hydra are not evaluated', `write the value itself; ${quoteRemedy}`)
       if (!unquoted.test(character)) throw this.error(`unquoted text cannot hold ${JSON.stringify(character)}`, quoteRemedy)
       result += character

@@ -8,6 +8,9 @@ const longestExcerpt = 100
 /** Keys whose values must never be printed. */
 const secret = /secret|password|token|access_key|credential/i
 
+/** A line that gives a secret a value. */
+const secretLine = /(?:secret|password|token|access_key|credential)\w*["']?\s*[:=]/i
+
 /** Whether the value at a dotted path is a secret, such as `storage.storage_options.secret_access_key`. */
 export function isSecret(path: string): boolean {
   return secret.test(path.slice(path.lastIndexOf('.') + 1))
@@ -56,7 +59,7 @@ export function problemAt(origin: Origin, path: string, complaint: Complaint): C
     ...(complaint.value === undefined ? {} : { value: hidden ? '(hidden)' : printable(complaint.value) }),
     rule: printable(complaint.rule),
     ...(complaint.remedy === undefined ? {} : { remedy: printable(complaint.remedy) }),
-    ...(text === undefined || hidden ? {} : { excerpt: text }),
+    ...(text === undefined || hidden || secretLine.test(text) ? {} : { excerpt: text }),
   }
 }
 

@@ -2,7 +2,7 @@
 import { isSecret } from './problems.js'
 import type { Report } from './report.js'
 import { sections, topLevel } from './schema/index.js'
-import type { Keys, KeySpec, Section, ValuesOf } from './schema/key.js'
+import type { KeySpec, Keys, Section, ValuesOf } from './schema/key.js'
 import { nearest } from './suggest.js'
 import { type ConfigNode, type MapNode, toPlain } from './tree.js'
 
@@ -78,7 +78,10 @@ class Reading {
     const meant = this.section.notRead && Object.hasOwn(this.section.notRead, name) ? this.section.notRead[name] : undefined
     const path = fullPath(this.section.name, name)
     if (this.section.name === 'model' && meant === 'model_size_bytes') {
-      this.report.warn('model-size', `${path} is no key of DLIO: checkpoints have model.model_size_bytes, ${this.section.keys[meant]?.default} bytes unless given`)
+      this.report.warn(
+        'model-size',
+        `${path} is no key of DLIO: checkpoints have model.model_size_bytes, ${this.section.keys[meant]?.default} bytes unless given`,
+      )
       return
     }
     this.report.unknownKey(origin, path, meant ? fullPath(this.section.name, meant) : suggestKey(this.section, name))
@@ -130,7 +133,8 @@ export type AllValues = { readonly [S in keyof typeof sections]: SectionValues<(
 /** Reads all sections of a workload and names what belongs to none. */
 export function readSections(workload: MapNode, report: Report): AllValues {
   const values: Record<string, SectionValues<Keys>> = {}
-  for (const [name, section] of Object.entries<Section>(sections)) values[name] = readSection(section, workload.entries.get(name)?.value, report)
+  for (const [name, section] of Object.entries<Section>(sections))
+    values[name] = readSection(section, workload.entries.get(name)?.value, report)
   const top = new Map([...workload.entries].filter(([name]) => Object.hasOwn(topLevel.keys, name)))
   values.topLevel = readSection<Keys>(topLevel, { ...workload, entries: top }, report)
   for (const [name, entry] of workload.entries)

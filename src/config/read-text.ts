@@ -9,7 +9,8 @@ const maxFileBytes = 1 << 20
 
 /** The text of a file, without a byte order mark. `name` is what people call the file. Throws ConfigError. */
 export function readText(path: string, name: string): string {
-  const refuse = (rule: string, remedy: string): ConfigError => configError([problemAt({ source: { name, lines: [] } }, '', { rule, remedy })])
+  const refuse = (rule: string, remedy: string): ConfigError =>
+    configError([problemAt({ source: { name, lines: [] } }, '', { rule, remedy })])
   try {
     // O_NONBLOCK: opening a named pipe must not wait for a writer.
     const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -50,7 +51,8 @@ function readAll(fd: number, sizeBytes: number): Buffer {
 function decode(bytes: Buffer, refuse: (rule: string, remedy: string) => ConfigError): string {
   const zero = bytes.indexOf(0)
   if (zero >= 0) throw refuse(`a configuration is text; this is a binary file (zero byte at offset ${zero})`, 'name a DLIO workload file')
-  if (!isUtf8(bytes)) throw refuse(`a configuration is UTF-8 text; bytes at offset ${firstInvalid(bytes)} are not`, 'save the file as UTF-8')
+  if (!isUtf8(bytes))
+    throw refuse(`a configuration is UTF-8 text; bytes at offset ${firstInvalid(bytes)} are not`, 'save the file as UTF-8')
   return bytes.toString('utf8').replace(/^\uFEFF/, '')
 }
 

@@ -6,8 +6,12 @@ import type { Warning } from './workload.js'
 
 const maxUnknownKeys = 20
 
+/** What nobody reads to its end, and what bounds the words about a hostile file. */
+const maxProblems = 50
+
 export class Report {
-  readonly problems: ConfigProblem[] = []
+  private readonly found: ConfigProblem[] = []
+  private unnamedProblems = 0
   private readonly others: Warning[] = []
   private readonly ignoredKeys: string[] = []
   private readonly unknownKeys: Warning[] = []
@@ -15,12 +19,30 @@ export class Report {
 
   /** A value that breaks a rule. */
   badValue(node: ConfigNode, path: string, complaint: Omit<Complaint, 'value'>): void {
-    this.problems.push(problemAt(node.origin, path, { ...complaint, value: showValue(node) }))
+    this.add(problemAt(node.origin, path, { ...complaint, value: showValue(node) }))
   }
 
   /** A problem at a place, without a value. */
   problem(origin: Origin, path: string, complaint: Complaint): void {
-    this.problems.push(problemAt(origin, path, complaint))
+    this.add(problemAt(origin, path, complaint))
+  }
+
+  add(...problems: readonly ConfigProblem[]): void {
+    for (const problem of problems)
+      if (this.found.length < maxProblems) this.found.push(problem)
+      else this.unnamedProblems++
+  }
+
+  get failed(): boolean {
+    return this.found.length > 0
+  }
+
+  /** Problems of a file in the order of its lines, those of the command line behind. */
+  get problems(): ConfigProblem[] {
+    const line = (problem: ConfigProblem) => problem.line ?? Number.MAX_SAFE_INTEGER
+    const sorted = [...this.found].sort((a, b) => line(a) - line(b) || (a.column ?? 0) - (b.column ?? 0))
+    if (this.unnamedProblems === 0) return sorted
+    return [...sorted, { source: sorted[0]!.source, path: '', rule: `${this.unnamedProblems} more problems are not shown` }]
   }
 
   warn(code: string, message: string): void {
@@ -32,7 +54,10 @@ export class Report {
     if (this.unknownKeys.length === maxUnknownKeys) this.unnamedUnknownKeys++
     else {
       const hint = near ? `; did you mean ${near}?` : ''
-      this.unknownKeys.push({ code: 'unknown-key', message: printable(`${placeOf(origin)}: ${path} is no key of DLIO and has no effect${hint}`) })
+      this.unknownKeys.push({
+        code: 'unknown-key',
+        message: printable(`${placeOf(origin)}: ${path} is no key of DLIO and has no effect${hint}`),
+      })
     }
   }
 

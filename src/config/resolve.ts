@@ -34,7 +34,12 @@ export function resolveWorkload(
   const checkpoint = all.checkpoint.values
   const output = all.output.values
   const workflow = all.workflow.values
-  const effective = { framework: decision.framework, dataLoader: decision.dataLoader, semantics: choices.semantics, direct: choices.direct === true }
+  const effective = {
+    framework: decision.framework,
+    dataLoader: decision.dataLoader,
+    semantics: choices.semantics,
+    direct: choices.direct === true,
+  }
   return deepFreeze<Workload>({
     source: { name: location.name, path: location.path, configDigest: digestOf({ ...effective, workload: raw }) },
     framework: decision.framework,
@@ -155,8 +160,14 @@ function resolveReader({ reader, storage, dataset }: AllValues, { dataLoader }: 
 function warnOfDefects({ reader }: AllValues, report: Report): void {
   const shuffle = reader.given('file_shuffle')
   if (shuffle && reader.values.file_shuffle !== 'seed' && reader.values.file_shuffle !== 'random')
-    report.warn('file-shuffle', `reader.file_shuffle: ${showValue(shuffle)} shuffles files: DLIO takes any given value as on; delete the key to turn it off`)
+    report.warn(
+      'file-shuffle',
+      `reader.file_shuffle: ${showValue(shuffle)} shuffles files: DLIO takes any given value as on; delete the key to turn it off`,
+    )
   const readType = reader.given('read_type')
   if (readType && reader.values.read_type !== 'memory')
-    report.warn('read-type', `reader.read_type: ${showValue(readType)} keeps files open: DLIO takes any given value as memory; delete the key for on_demand`)
+    report.warn(
+      'read-type',
+      `reader.read_type: ${showValue(readType)} keeps files open: DLIO takes any given value as memory; delete the key for on_demand`,
+    )
 }

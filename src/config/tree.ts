@@ -86,7 +86,7 @@ export function withNode(root: MapNode, path: readonly string[], value: ConfigNo
 function merged(base: MapNode, addition: MapNode): MapNode {
   let result = base
   for (const [key, { value }] of addition.entries) result = withNode(result, [key], value)
-  return result
+  return mapNode(result.entries, addition.origin)
 }
 
 /** A copy of `root` without the entry at `path`, which exists. */

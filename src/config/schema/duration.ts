@@ -1,11 +1,9 @@
 // Times that are slept: a number of seconds, or a distribution to draw them from (DLIO utils/utility.py sleep, utils/config.py LoadConfig).
-import { createRequire } from 'node:module'
 import type * as Core from 'zod/v4/core'
 import { nearest } from '../suggest.js'
 import type { Duration } from '../workload.js'
 import { type Checked, type Issue, type Kind, number } from './kinds.js'
-
-const z = createRequire(import.meta.url)('zod/v4/core') as typeof import('zod/v4/core')
+import { z } from './zod.js'
 
 /** The parameters of each distribution, which are NumPy's. */
 const distributions = {
@@ -57,7 +55,13 @@ function check(value: unknown): Checked<Duration> {
   if (issues.length > 0) return { ok: false, issues }
   const unknown = Object.keys(given)
     .filter((key) => key !== 'type' && !keys.includes(key))
-    .map((key) => ({ key, near: nearest(key, ['type', 'stdev', ...keys].filter((known) => !Object.hasOwn(given, known))) }))
+    .map((key) => ({
+      key,
+      near: nearest(
+        key,
+        ['type', 'stdev', ...keys].filter((known) => !Object.hasOwn(given, known)),
+      ),
+    }))
   return { ok: true, value: { type, ...numbers } as Duration, unknown }
 }
 

@@ -5,6 +5,10 @@ import { choice } from './kinds.js'
 export const topLevel = section({
   name: '',
   keys: {
-    framework: key(choice(['tensorflow', 'pytorch']), 'tensorflow', 'The framework whose data loading is replayed; `--framework` goes before it.'),
+    framework: key(
+      choice(['tensorflow', 'pytorch']),
+      'tensorflow',
+      'The framework whose data loading is replayed; `--framework` goes before it.',
+    ),
   },
 })

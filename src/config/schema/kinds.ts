@@ -1,11 +1,7 @@
 // Kinds of values: for each a zod schema, the rule in words, and what to answer when a value breaks it.
-//
-// zod's core is used without its classic or mini front: it loads in three quarters of the time, and messages are our own.
-import { createRequire } from 'node:module'
 import type * as Core from 'zod/v4/core'
 import { nearest } from '../suggest.js'
-
-const z = createRequire(import.meta.url)('zod/v4/core') as typeof import('zod/v4/core')
+import { z } from './zod.js'
 
 /** One broken rule of a value; `path` leads into the value where it is a list or a mapping. */
 export interface Issue {
@@ -161,7 +157,10 @@ export function openMap(): Kind<Readonly<Record<string, unknown>>> {
   return kind<Readonly<Record<string, unknown>>>({
     type: 'mapping',
     rule: 'must be a mapping of keys to values',
-    make: () => new z.$ZodRecord({ type: 'record', keyType: z._string(z.$ZodString), valueType: z._unknown(z.$ZodUnknown) }) as Core.$ZodType<Record<string, unknown>>,
+    make: () =>
+      new z.$ZodRecord({ type: 'record', keyType: z._string(z.$ZodString), valueType: z._unknown(z.$ZodUnknown) }) as Core.$ZodType<
+        Record<string, unknown>
+      >,
   })
 }
 
@@ -180,7 +179,11 @@ export function nullable<T>(inner: Kind<T>): Kind<T | null> {
 }
 
 /** A mapping with known keys, of which `optional` ones may be absent; further keys are kept. */
-export function shape(members: Readonly<Record<string, Kind<unknown>>>, optional: readonly string[], what: string): Kind<Readonly<Record<string, unknown>>> {
+export function shape(
+  members: Readonly<Record<string, Kind<unknown>>>,
+  optional: readonly string[],
+  what: string,
+): Kind<Readonly<Record<string, unknown>>> {
   const make = () => {
     const shape = Object.entries(members).map(([name, { schema }]) => [
       name,

@@ -10,9 +10,13 @@ export const model = section({
     name: key(text(), 'default', 'Label of the model, in results and in the name of the default output folder.'),
     type: key(nullable(text()), null, 'Label; `transformer` leaves the flat blob out of checkpoints.'),
     model_size_bytes: key(int({ min: 0 }), 10240, 'Size of the flat blob in every checkpoint.', { unit: 'bytes' }),
-    optimization_groups: key(list(int({ min: 0 })), [], 'Sizes of the optimizer tensors: two of each group and one combined.', { unit: 'elements' }),
+    optimization_groups: key(list(int({ min: 0 })), [], 'Sizes of the optimizer tensors: two of each group and one combined.', {
+      unit: 'elements',
+    }),
     num_layers: key(int(), -1, 'Layers with a state of their own in checkpoints; 0 or less: none.'),
-    layer_parameters: key(list(int({ min: 0 })), [], 'Sizes of the tensors of a layer, divided among tensor-parallel ranks.', { unit: 'elements' }),
+    layer_parameters: key(list(int({ min: 0 })), [], 'Sizes of the tensors of a layer, divided among tensor-parallel ranks.', {
+      unit: 'elements',
+    }),
     model_datatype: key(datatype, 'fp16', 'Type of the model state: 1, 2, 4 or 8 bytes an element.'),
     optimizer_datatype: key(datatype, 'fp32', 'Type of the optimizer state.'),
     'parallelism.tensor': key(int({ min: 1 }), 1, 'Ranks that share each layer.'),

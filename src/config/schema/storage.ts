@@ -11,7 +11,15 @@ export const storage = section({
     ),
     storage_root: key(text(), './', 'Files: the folder in front of relative paths. Object stores: the bucket.'),
     storage_options: key(nullable(openMap()), null, 'Endpoint, credentials and the like, for object stores.'),
-    storage_library: key(nullable(text()), null, "Client library of MLCommons' DLIO for object stores: s3dlio, minio or s3torchconnector.", { mlcommonsOnly: true }),
-    post_generation_settle_seconds: key(number({ min: 0 }), 0, 'Rank 0 waits this long after generating into an object store.', { unit: 's', mlcommonsOnly: true }),
+    storage_library: key(
+      nullable(text()),
+      null,
+      "Client library of MLCommons' DLIO for object stores: s3dlio, minio or s3torchconnector.",
+      { mlcommonsOnly: true },
+    ),
+    post_generation_settle_seconds: key(number({ min: 0 }), 0, 'Rank 0 waits this long after generating into an object store.', {
+      unit: 's',
+      mlcommonsOnly: true,
+    }),
   },
 })

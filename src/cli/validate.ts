@@ -1,0 +1,68 @@
+// `dl-driver validate`: every problem of a configuration at once, or what it comes to. Loads YAML and the schema only when it runs.
+import { createRequire } from 'node:module'
+import { type Command, Option } from 'commander'
+import type { FrameworkName, Semantics } from '../config/workload.js'
+import { ConfigError } from '../errors.js'
+
+interface ValidateOptions {
+  readonly json?: boolean
+  readonly semantics?: Semantics
+  readonly framework?: FrameworkName
+}
+
+const examples = `
+Examples:
+  dl-driver validate config.yaml
+  dl-driver validate unet3d_h100 reader.batch_size=4 --json`
+
+export function registerValidate(program: Command): void {
+  program
+    .command('validate')
+    .summary('print every problem of a configuration at once')
+    .description(
+      'Reads a DLIO workload and prints every problem with its place, or the effective workload. Exit code 2 when there are problems.',
+    )
+    .argument('<config>', 'DLIO workload file, or the name of a bundled one')
+    .argument('[overrides...]', 'DLIO overrides, for example reader.batch_size=4 or ++workload.train.epochs=2')
+    .addOption(
+      new Option('--framework <name>', "framework whose data loading is replayed (default: the configuration's)").choices([
+        'pytorch',
+        'tensorflow',
+        'jax',
+      ]),
+    )
+    .addOption(
+      new Option('--semantics <name>', 'which DLIO is replayed: the one of MLPerf Storage, or argonne-lcf’s')
+        .choices(['mlcommons', 'upstream'])
+        .default('mlcommons'),
+    )
+    .option('--json', 'print {ok, problems} or {ok, workload, warnings} to standard output')
+    .addHelpText('after', examples)
+    .action((config: string, overrides: string[], options: ValidateOptions) => {
+      process.exitCode = validate(config, overrides, options)
+    })
+}
+
+/** Returns the exit code. Words for people go to standard error, JSON to standard output. */
+function validate(config: string, overrides: readonly string[], options: ValidateOptions): number {
+  const require = createRequire(import.meta.url)
+  const { loadWorkload } = require('../config/load.js') as typeof import('../config/load.js')
+  const { describeWorkload, withoutSecrets } = require('../config/describe.js') as typeof import('../config/describe.js')
+  const { formatProblems, printable } = require('../config/problems.js') as typeof import('../config/problems.js')
+  const print = (value: unknown) => process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
+  try {
+    const { semantics, framework } = options
+    const { workload, warnings } = loadWorkload({ config, overrides, semantics, framework })
+    if (options.json) print({ ok: true, workload: withoutSecrets(workload), warnings })
+    else {
+      const notes = warnings.map(({ message }) => `warning: ${message}\n`).join('')
+      process.stderr.write(`${notes}${describeWorkload(workload)}\n${printable(config)} is valid\n`)
+    }
+    return 0
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    if (options.json) print({ ok: false, problems: error.problems })
+    else process.stderr.write(`${formatProblems(error.problems)}\n\n${printable(error.message)}\n`)
+    return error.exitCode
+  }
+}
