@@ -1,0 +1,11 @@
+// HDF5, as DLIO writes and reads it through h5py. The byte layout is in README.md.
+import type { Format } from '../types.js'
+import { inspectHdf5 } from './inspect.js'
+import { Hdf5SampleReader } from './read.js'
+
+export const hdf5: Format = {
+  name: 'hdf5',
+  kind: 'sample',
+  sampleReader: (port, options) => new Hdf5SampleReader(port, options),
+  inspect: inspectHdf5,
+}
