@@ -1,5 +1,5 @@
 // What `dl-driver generate` does: load the workload, generate, tell how it goes.
-import type { Warning, Workload } from '../config/workload.js'
+import type { Workload } from '../config/workload.js'
 import { type GenerateReport, generateDataset } from '../dataset/generate.js'
 import type { GenerateCommandOptions } from './generate.js'
 import { GenerateProgressView, sizeText } from './generate-progress.js'
@@ -8,18 +8,11 @@ import { lazily } from './lazy.js'
 /** Version of what `--json` prints. */
 const schemaVersion = 1
 
-type LoadWorkload = (source: {
-  config: string
-  overrides: readonly string[]
-  semantics: GenerateCommandOptions['semantics']
-  framework: GenerateCommandOptions['framework']
-}) => { workload: Workload; warnings: readonly Warning[] }
-
 /** Runs the command. Throws ConfigError (nothing was touched), StorageError, and RunError with exit code 130 after Ctrl-C. */
 export async function generateCommand(config: string, overrides: readonly string[], options: GenerateCommandOptions): Promise<void> {
-  const { loadWorkload } = lazily<{ loadWorkload: LoadWorkload }>(import.meta.url, '../config/load.js')
+  const { loadWorkload } = lazily<typeof import('../config/load.js')>(import.meta.url, '../config/load.js')
   const { semantics, framework } = options
-  const { workload, warnings } = loadWorkload({ config, overrides, semantics, framework })
+  const { workload, warnings } = loadWorkload({ config, overrides, semantics, framework, generateOnly: true })
   for (const { message } of warnings) process.stderr.write(`warning: ${message}\n`)
 
   const interruption = new AbortController()
@@ -48,11 +41,11 @@ function summary(report: GenerateReport, workload: Workload, verbose: boolean): 
   const kept = skipped > 0 ? `, kept ${skipped} complete ones` : ''
   const line = `generated ${files} ${workload.dataset.format} files, ${sizeText(bytes)} in ${seconds.toFixed(1)} s (${rateText(bytes, seconds)})${kept}, in ${folder}`
   return verbose
-    ? `${line}\n${report.threads} threads, ${report.cpuSeconds.toFixed(1)} CPU seconds (${rateText(bytes, report.cpuSeconds)} of CPU)`
+    ? `${line}\n${report.threads} threads, ${report.cpuSeconds.toFixed(1)} CPU seconds (${sizeText(bytes / Math.max(report.cpuSeconds, 1e-3))} a CPU second)`
     : line
 }
 
-const rateText = (bytes: number, seconds: number): string => `${(bytes / 1e9 / Math.max(seconds, 1e-3)).toFixed(2)} GB/s`
+const rateText = (bytes: number, seconds: number): string => `${sizeText(bytes / Math.max(seconds, 1e-3))}/s`
 
 function jsonReport(report: GenerateReport, workload: Workload, ranks: number): Record<string, unknown> {
   return {

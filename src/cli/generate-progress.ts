@@ -8,7 +8,7 @@ const lineEverySeconds = 10
 /** `1.23 GB`: decimal units, three digits. */
 export function sizeText(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
-  let value = bytes
+  let value = Math.round(bytes)
   let unit = 0
   for (; value >= 999.5 && unit < units.length - 1; unit++) value /= 1000
   return `${unit === 0 ? value : value.toPrecision(3)} ${units[unit]}`
@@ -39,7 +39,7 @@ export function progressText(progress: GenerateProgress): string {
   const { filesTotal, filesWritten, filesSkipped, bytesWritten, seconds } = progress
   const remaining = remainingSeconds(progress)
   const kept = filesSkipped > 0 ? ` (${filesSkipped} kept)` : ''
-  const rate = `${(bytesWritten / 1e9 / seconds).toFixed(2)} GB/s`
+  const rate = `${sizeText(bytesWritten / seconds)}/s`
   const eta = remaining === undefined ? '' : `, ${durationText(remaining)} left`
   return `generating: ${filesWritten + filesSkipped} of ${filesTotal} files${kept}, ${sizeText(bytesWritten)}, ${rate}${eta}`
 }
@@ -61,8 +61,8 @@ export class GenerateProgressView {
   show(progress: GenerateProgress): void {
     if (progress.seconds < quietSeconds) return
     if (this.stream.isTTY === true) {
-      // Cut to the width: a line that wraps cannot be taken back.
-      this.stream.write(`\r\x1b[K${progressText(progress).slice(0, (this.stream.columns ?? 80) - 1)}`)
+      // Cut to the width (0 where the terminal does not tell): a line that wraps cannot be taken back.
+      this.stream.write(`\r\x1b[K${progressText(progress).slice(0, (this.stream.columns || 80) - 1)}`)
       this.#isLineOpen = true
       return
     }

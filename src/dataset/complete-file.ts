@@ -1,5 +1,7 @@
 // Files that appear under their name only when they are complete.
-import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { closeSync, openSync, readlinkSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { getSystemErrorMap } from 'node:util'
 import { StorageError } from '../errors.js'
@@ -9,12 +11,25 @@ import type { OutputFile } from '../formats/types.js'
 const gatherBytes = 16 * 1024
 const bufferBytes = 64 * 1024
 
+/** Tells the processes of this host and process namespace (container) from others', whose numbers mean nothing here. */
+const hostTag = createHash('sha256')
+  .update(hostname())
+  .update(process.platform === 'linux' ? readlinkSync('/proc/self/ns/pid') : '')
+  .digest('hex')
+  .slice(0, 8)
+
 /**
  * The name under which file `path` is written: hidden, in the same folder (a rename must stay within one file system), and not ending in
  * any format's name, which is all that DLIO asks of a data file.
  */
 export function temporaryPath(path: string): string {
-  return join(dirname(path), `.${basename(path)}.tmp-${process.pid}`)
+  return join(dirname(path), `.${basename(path)}.tmp-${hostTag}-${process.pid}`)
+}
+
+/** Who writes the file called `name`, if that is a temporary name: a process of this host, or undefined where it is another host's. */
+export function temporaryOwner(name: string): { readonly processId: number | undefined } | undefined {
+  const [, tag, processId] = /^\..+\.tmp-([0-9a-f]{8})-(\d+)$/.exec(name) ?? []
+  return tag === undefined ? undefined : { processId: tag === hostTag ? Number(processId) : undefined }
 }
 
 /** A StorageError that tells what the system said about `operation` on `path`. Errors that are not the system's come back as they are. */

@@ -1,16 +1,13 @@
 // Temporary files of generations that were killed and could not clean up behind themselves.
 import { opendirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { attempt } from './complete-file.js'
+import { attempt, temporaryOwner } from './complete-file.js'
 
-/** A file that was written to this recently may belong to a generation on another host, whose processes are not seen here. */
-const restMs = 60_000
-
-/** The shape of `temporaryPath`'s names. */
-const temporaryName = /^\..+\.tmp-(\d+)$/
+/** A file of another host, whose processes are not seen here, counts as left behind when nobody wrote to it for this long. */
+const restMs = 600_000
 
 /**
- * Removes from `folder` the temporary files that no process of this host is writing and nobody wrote to for a minute. Returns how many.
+ * Removes from `folder` the temporary files whose process is gone. Returns how many.
  * `stopped` is asked now and then whether to give up: folders may hold millions of files.
  */
 export function removeLeftovers(folder: string, stopped: () => boolean): number {
@@ -18,11 +15,10 @@ export function removeLeftovers(folder: string, stopped: () => boolean): number 
   let removed = 0
   try {
     for (let entry = directory.readSync(); entry !== null && !stopped(); entry = directory.readSync()) {
-      const processId = temporaryName.exec(entry.name)?.[1]
-      if (processId === undefined || !entry.isFile() || isAlive(Number(processId))) continue
+      const owner = temporaryOwner(entry.name)
+      if (owner === undefined || !entry.isFile()) continue
       const path = join(folder, entry.name)
-      const found = attempt(path, 'look at', () => statSync(path, { throwIfNoEntry: false }))
-      if (found === undefined || Date.now() - found.mtimeMs < restMs) continue
+      if (owner.processId === undefined ? !isAtRest(path) : isAlive(owner.processId)) continue
       attempt(path, 'remove the unfinished file', () => rmSync(path, { force: true }))
       removed++
     }
@@ -30,6 +26,11 @@ export function removeLeftovers(folder: string, stopped: () => boolean): number 
     directory.closeSync()
   }
   return removed
+}
+
+function isAtRest(path: string): boolean {
+  const found = attempt(path, 'look at', () => statSync(path, { throwIfNoEntry: false }))
+  return found !== undefined && Date.now() - found.mtimeMs > restMs
 }
 
 function isAlive(processId: number): boolean {

@@ -38,8 +38,8 @@ test('the time left follows from bytes where files are large, from files where s
 })
 
 test('progress tells files, bytes, rate and the time left', () => {
-  assert.equal(progressText(progress), 'generating: 25 of 100 files, 5.00 GB, 0.50 GB/s, 30 s left')
-  assert.equal(progressText({ ...progress, filesSkipped: 50 }), 'generating: 75 of 100 files (50 kept), 5.00 GB, 0.50 GB/s, 10 s left')
+  assert.equal(progressText(progress), 'generating: 25 of 100 files, 5.00 GB, 500 MB/s, 30 s left')
+  assert.equal(progressText({ ...progress, filesSkipped: 50 }), 'generating: 75 of 100 files (50 kept), 5.00 GB, 500 MB/s, 10 s left')
 })
 
 function shown(isTTY: boolean, seconds: readonly number[], columns = 200): string[] {
@@ -54,7 +54,7 @@ test('away from a terminal there is a line every ten seconds, and none for what 
   const lines = shown(false, [0.2, 5, 9.9, 10.1, 15, 20, 20.2, 30.3])
   assert.deepEqual(
     lines.map((line) => line.replace(/.*GB, /, '')),
-    ['0.50 GB/s, 30 s left\n', '0.25 GB/s, 1 min 01 s left\n', '0.17 GB/s, 1 min 31 s left\n'],
+    ['495 MB/s, 30 s left\n', '248 MB/s, 1 min 01 s left\n', '165 MB/s, 1 min 31 s left\n'],
   )
 })
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { after, test } from 'node:test'
 import fc from 'fast-check'
-import { CompleteFile } from '#src/dataset/complete-file.js'
+import { CompleteFile, temporaryPath } from '#src/dataset/complete-file.js'
 
 const scratch = mkdtempSync(join(tmpdir(), 'complete-file-'))
 after(() => rmSync(scratch, { recursive: true }))
@@ -51,7 +51,7 @@ test('a file has its name only after commit, and discard leaves nothing', () => 
   const file = new CompleteFile(() => {})
   file.open(path)
   file.append(new Uint8Array(100_000))
-  assert.deepEqual(readdirSync(folder), [`.a.npz.tmp-${process.pid}`])
+  assert.deepEqual(readdirSync(folder), [basename(temporaryPath(path))])
   file.commit()
   assert.deepEqual(readdirSync(folder), ['a.npz'])
   file.open(path)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -126,9 +126,8 @@ test('resume keeps files of exactly the planned size and writes all others anew'
 test('resume removes what a killed generation could not', async () => {
   const folder = newFolder()
   await generate(testWorkload({ folder }))
-  const leftover = join(folder, `train/.img_0_of_1.npz.tmp-${spawnSync(process.execPath, ['-e', '']).pid}`)
-  writeFileSync(leftover, 'x')
-  utimesSync(leftover, 1, 1)
+  const gone = spawnSync(process.execPath, ['-e', '']).pid
+  writeFileSync(temporaryPath(join(folder, 'train/img_0_of_1.npz')).replace(/\d+$/, String(gone)), 'x')
   await generate(testWorkload({ folder }), { resume: true })
   assert.deepEqual(dataFiles(folder), ['train/img_0_of_1.npz'])
 })
