@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import type { Result } from '#src/output/result.js'
 import { driver, scratchFolder, workloadFile } from './driver.js'
 
 interface Case {
@@ -71,16 +72,15 @@ for (const { name, ranks, semantics, workload } of cases)
           if (['rank', 'epoch', 'split', 'step'].every((key) => read.args[key] === compute.args[key])) assert.ok(read.ts + read.dur <= compute.ts + 0.001, JSON.stringify([read, compute]))
 
       // Outputs.
-      const result = JSON.parse(fs.readFileSync(join(out, 'result.json'), 'utf8')) as Record<string, never>
+      const result = JSON.parse(fs.readFileSync(join(out, 'result.json'), 'utf8')) as Result
       assert.deepEqual(JSON.parse(run.stdout), result)
-      assert.equal(result['semantics'], semantics)
+      assert.equal(result.semantics, semantics)
       const digest = await driver(['plan', config, '--order', '--digest', ...common])
-      assert.ok(digest.stdout.includes(result['orderDigest']), `${digest.stdout} does not hold ${result['orderDigest']}`)
-      const io = result['io'] as { bytesAsked: number; filesOpened: number; samplesRead: number }
-      assert.ok(io.samplesRead >= planned.reduce((sum, batch) => sum + batch.samples.length, 0))
+      assert.ok(digest.stdout.includes(result.orderDigest!), `${digest.stdout} does not hold ${result.orderDigest}`)
+      assert.ok(result.io.samplesRead >= planned.reduce((sum, batch) => sum + batch.samples.length, 0))
       const summary = JSON.parse(fs.readFileSync(join(out, 'summary.json'), 'utf8')) as { num_accelerators: number; metric: Record<string, unknown> }
       assert.equal(summary.num_accelerators, ranks)
-      assert.deepEqual(result['metric'], summary.metric)
+      assert.deepEqual(result.metric, summary.metric)
       for (let rank = 0; rank < ranks; rank++)
         for (const file of [`${rank}_output.json`, `${rank}_per_epoch_stats.json`]) assert.deepEqual(Object.keys(JSON.parse(fs.readFileSync(join(out, file), 'utf8')) as object).filter((key) => /^\d+$/.test(key)), ['1', '2'])
       assert.match(fs.readFileSync(join(out, 'dlio.log'), 'utf8'), /\[METRIC\] Training Accelerator Utilization \[AU\] \(%\): /)
