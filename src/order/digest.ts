@@ -1,0 +1,103 @@
+// Hashes of what is read in which order, to prove that two runs have read the same. Readers do not count: threads change who reads, and
+// with PyTorch not what is read.
+import { createHash, type Hash } from 'node:crypto'
+import type { Plan } from '../plan/types.js'
+import type { BatchSink, EpochOrder, FileList, Split } from './types.js'
+
+/** Numbers collected before they are hashed. */
+const bufferNumbers = 16_384
+/** Changed whenever the digest of the same order changes. */
+const version = 1
+
+/** Digest of one rank's epoch, training and evaluation, batch by batch. */
+class EpochDigest {
+  private readonly hash: Hash = createHash('sha256')
+  private readonly numbers = new Float64Array(bufferNumbers)
+  private readonly bytes = new Uint8Array(this.numbers.buffer)
+  private filled = 0
+
+  add(order: EpochOrder, sink: BatchSink): void {
+    const { steps } = order
+    this.push(steps)
+    for (let k = 0; k < steps; k++) {
+      const count = order.batch(k, sink)
+      if (this.filled + 2 * count + 1 > bufferNumbers) this.flush()
+      this.push(count)
+      for (let i = 0; i < count; i++) {
+        this.push(sink.files[i]!)
+        this.push(sink.samples[i]!)
+      }
+    }
+  }
+
+  addText(text: string): void {
+    this.flush()
+    this.hash.update(text)
+  }
+
+  private push(value: number): void {
+    if (this.filled === bufferNumbers) this.flush()
+    this.numbers[this.filled++] = value
+  }
+
+  private flush(): void {
+    this.hash.update(this.bytes.subarray(0, this.filled * 8))
+    this.filled = 0
+  }
+
+  hex(): string {
+    this.flush()
+    return this.hash.digest('hex')
+  }
+}
+
+/** Digests of a plan's epochs, and of the whole run in the end. The plan must stand at the epoch that is added. */
+export class OrderDigest {
+  private readonly run: Hash = createHash('sha256')
+  private readonly sink: BatchSink
+  private readonly names: string
+
+  constructor(private readonly plan: Plan) {
+    this.sink = batchSink(plan)
+    this.names = `${version}\n${fingerprint(plan.train.files)}\n${fingerprint(plan.valid.files)}\n`
+  }
+
+  /** sha256 (hex) over the steps of `rank` in `epoch`; ranks and epochs in ascending order, epochs first. */
+  epoch(rank: number, epoch: number): string {
+    const digest = new EpochDigest()
+    digest.addText(this.names)
+    for (const split of splitsOf(this.plan, epoch)) {
+      digest.addText(split)
+      digest.add(this.plan.order(split, rank, epoch), this.sink)
+    }
+    const hex = digest.hex()
+    this.run.update(`${rank} ${epoch} ${hex}\n`)
+    return hex
+  }
+
+  /** All ranks of an epoch. */
+  allRanks(epoch: number): void {
+    for (let rank = 0; rank < this.plan.world.ranks; rank++) this.epoch(rank, epoch)
+  }
+
+  /** sha256 (hex) of everything that was added: `orderDigest` of a result. To be called once, at the end. */
+  hex(): string {
+    return this.run.digest('hex')
+  }
+}
+
+/** What is delivered in an epoch, in this order. */
+export function splitsOf(plan: Plan, epoch: number): readonly Split[] {
+  return plan.evaluates(epoch) ? ['train', 'valid'] : ['train']
+}
+
+/** Room for a batch of either split. */
+export function batchSink(plan: Plan): BatchSink {
+  const most = Math.max(plan.train.batchSize, plan.valid.batchSize)
+  return { files: new Float64Array(most), samples: new Float64Array(most) }
+}
+
+/** Samples are hashed by the positions of their files; these names tell two lists apart without walking through them. */
+function fingerprint(files: FileList): string {
+  return files.count === 0 ? '0' : `${files.count} ${files.name(0)} ${files.name(files.count - 1)}`
+}
