@@ -2,7 +2,7 @@
 // ranks are the plan's.
 import type { AllValues } from './read-section.js'
 import type { Report } from './report.js'
-import type { ConfigNode, Origin } from './tree.js'
+import type { ConfigNode, Source } from './tree.js'
 import type { DataLoaderName, FormatName, FrameworkName, Semantics } from './workload.js'
 
 export interface Decided {
@@ -13,10 +13,10 @@ export interface Decided {
   readonly readsNothing: boolean
 }
 
-/** Checks all rules; each broken one becomes a problem at the key that breaks it. `start` is the place of what was not given anywhere. */
-export function checkRules(all: AllValues, decided: Decided, start: Origin, report: Report): void {
+/** Checks all rules; each broken one becomes a problem at the key that breaks it. `source` is the file, for keys that it does not give. */
+export function checkRules(all: AllValues, decided: Decided, source: Source, report: Report): void {
   const complain = (node: ConfigNode | undefined, path: string, rule: string, remedy: string) =>
-    node ? report.badValue(node, path, { rule, remedy }) : report.problem(start, path, { rule, remedy })
+    node ? report.badValue(node, path, { rule, remedy }) : report.problem({ source }, path, { rule, remedy, value: '(not given)' })
   checkDataset(all, complain)
   checkFormat(all, decided, complain)
   if (!decided.readsNothing) checkReader(all, decided, complain)
@@ -85,9 +85,9 @@ function checkFormat({ dataset, reader, storage }: AllValues, { dataLoader, sema
   const streamsAnything = semantics === 'mlcommons' && library === 's3dlio'
   if (format === 'tfrecord' && dataLoader === 'pytorch' && !streamsAnything)
     complain(
-      node ?? reader.given('data_loader'),
+      node,
       'dataset.format',
-      'tfrecord cannot be read by the pytorch data loader',
+      `tfrecord${node ? '' : ", DLIO's default,"} cannot be read by the pytorch data loader`,
       'use --framework tensorflow, or another format such as npz',
     )
   if (format === 'npz' && dataLoader === 'native_dali')

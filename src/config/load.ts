@@ -51,7 +51,7 @@ export function loadWorkload(options: LoadOptions): Loaded {
   const semantics = options.semantics ?? 'mlcommons'
   const { train, evaluation } = all.workflow.values
   const readsNothing = options.generateOnly === true || !(train || evaluation)
-  checkRules(all, { ...decision, semantics, readsNothing }, root.origin, report)
+  checkRules(all, { ...decision, semantics, readsNothing }, root.origin.source, report)
   if (report.failed) throw configError(report.problems)
   const workload = resolveWorkload(all, decision, { ...options, semantics }, location, root, report)
   return { workload, warnings: report.warnings }

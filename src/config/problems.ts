@@ -50,7 +50,7 @@ export interface Complaint {
 /** A problem at a place of a file or of an override. */
 export function problemAt(origin: Origin, path: string, complaint: Complaint): ConfigProblem {
   const hidden = isSecret(path)
-  const text = origin.source.lines[(origin.line ?? 1) - 1]
+  const text = origin.line !== undefined || origin.source.name === commandLine ? origin.source.lines[(origin.line ?? 1) - 1] : undefined
   return {
     source: origin.source.name,
     ...(origin.line === undefined ? {} : { line: origin.line }),

@@ -4,8 +4,8 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { ConfigError } from '../errors.js'
 import { configError, problemAt } from './problems.js'
 
-/** Far beyond any workload file (the largest that ships has 2 KB), and small enough to parse in a second. */
-const maxFileBytes = 1 << 20
+/** Far beyond any workload file (the largest that ships has 2 KB), and small enough to parse in about a second whatever it holds. */
+const maxFileBytes = 1 << 18
 
 /** The text of a file, without a byte order mark. `name` is what people call the file. Throws ConfigError. */
 export function readText(path: string, name: string): string {

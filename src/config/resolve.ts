@@ -168,6 +168,6 @@ function warnOfDefects({ reader }: AllValues, report: Report): void {
   if (readType && reader.values.read_type !== 'memory')
     report.warn(
       'read-type',
-      `reader.read_type: ${showValue(readType)} keeps files open: DLIO takes any given value as memory; delete the key for on_demand`,
+      `reader.read_type: ${showValue(readType)} means memory: DLIO takes any given value so; delete the key for on_demand`,
     )
 }

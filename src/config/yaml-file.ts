@@ -23,7 +23,7 @@ export function parseYaml(text: string, name: string): MapNode {
     return { source, line: Math.max(line, 1), column: Math.max(col, 1) }
   }
   const document = parseDocument(text, lineCounter, source)
-  const faults = [...document.errors, ...document.warnings]
+  const faults = firstOfEachPlace([...document.errors, ...document.warnings])
   if (faults.length > 0)
     throw configError(faults.slice(0, maxProblems).map((fault) => problemAt(place(fault.pos[0]), '', syntaxComplaint(fault))))
   const walk = new Walk(place)
@@ -39,11 +39,16 @@ export function parseYaml(text: string, name: string): MapNode {
   ])
 }
 
+/** One defect often breaks several rules of the grammar at one place; the first says it. */
+function firstOfEachPlace(faults: readonly YAMLError[]): YAMLError[] {
+  return [...new Map([...faults].reverse().map((fault) => [fault.pos[0], fault])).values()].reverse()
+}
+
 function parseDocument(text: string, lineCounter: import('yaml').LineCounter, source: Source) {
   try {
     // 'failsafe' leaves all scalars as they are written: what they mean is PyYAML's rule. Duplicate keys are found by the walk, in
-    // linear time.
-    return yaml.parseDocument(text, { schema: 'failsafe', lineCounter, uniqueKeys: false, prettyErrors: false, logLevel: 'silent' })
+    // linear time. The log level 'silent' would hide a second document.
+    return yaml.parseDocument(text, { schema: 'failsafe', lineCounter, uniqueKeys: false, prettyErrors: false, logLevel: 'error' })
   } catch (error) {
     // The parser is recursive: thousands of open brackets end it this way.
     if (error instanceof RangeError) throw configError([problemAt({ source }, '', tooDeep)])
@@ -72,7 +77,7 @@ function syntaxComplaint(fault: YAMLError): Complaint {
   }
 }
 
-/** Turns the parser's nodes into ours, collecting problems. */
+/** Turns the parser's nodes into ours, collecting problems; throws at once where going on could take too long. */
 class Walk {
   readonly problems: ConfigProblem[] = []
   /** Anchors met so far; an alias means the last one of its name before it, so none can contain itself. */
@@ -84,11 +89,11 @@ class Walk {
   /** `offset`: where an absent value would stand. */
   node(node: unknown, path: string, depth: number, offset: number): ConfigNode {
     const origin = this.place((node as Node | null)?.range?.[0] ?? offset)
-    if (this.count++ > maxNodes) return this.stop(origin, path, tooMany)
-    if (depth > maxDepth) return this.stop(origin, path, tooDeep)
+    if (this.count++ > maxNodes) throw configError([problemAt(origin, path, tooMany)])
+    if (depth > maxDepth) throw configError([problemAt(origin, path, tooDeep)])
     if (yaml.isAlias(node)) return this.alias(node, origin, path)
     const result = this.value(node, origin, path, depth)
-    if (result.size > maxNodes) return this.stop(origin, path, tooMany)
+    if (result.size > maxNodes) throw configError([problemAt(origin, path, tooMany)])
     const anchor = (node as Scalar | null)?.anchor
     if (anchor) this.anchors.set(anchor, result)
     return result
@@ -146,14 +151,10 @@ class Walk {
   private alias(node: Alias, origin: Origin, path: string): ConfigNode {
     const target = this.anchors.get(node.source)
     if (target) return target
-    return this.stop(origin, path, {
+    this.complain(origin, path, {
       rule: `the alias *${node.source} needs an anchor &${node.source} that ends before it`,
       remedy: 'write the value out',
     })
-  }
-
-  private stop(origin: Origin, path: string, complaint: Complaint): ConfigNode {
-    this.complain(origin, path, complaint)
     return scalarNode(null, origin)
   }
 
