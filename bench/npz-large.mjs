@@ -20,7 +20,16 @@ export function run({ rounds = 5 } = {}) {
   const paths = readdirSync(join(dir, 'data', 'train')).map((name) => join(dir, 'data', 'train', name))
 
   const fio = (epochs) => {
-    const common = ['--rw=read', '--ioengine=psync', '--bs=256k', '--iomem_align=4096', '--invalidate=0', `--loops=${epochs}`, '--file_service_type=sequential', '--output=/dev/null']
+    const common = [
+      '--rw=read',
+      '--ioengine=psync',
+      '--bs=256k',
+      '--iomem_align=4096',
+      '--invalidate=0',
+      `--loops=${epochs}`,
+      '--file_service_type=sequential',
+      '--output=/dev/null',
+    ]
     const job = (n) => [`--name=reader${n}`, `--filename=${paths.filter((_, i) => i % 2 === n).join(':')}`]
     // Options before the first --name are for all jobs.
     return timed('fio', [...common, ...job(0), ...common, ...job(1)])
@@ -31,9 +40,15 @@ export function run({ rounds = 5 } = {}) {
   const steady = (start) => {
     const long = start(18)
     const short = start(6)
-    return { gbPerSecond: gigabytes(12) / (long.wallSeconds - short.wallSeconds), gbPerCpuSecond: gigabytes(12) / (long.cpuSeconds - short.cpuSeconds) }
+    return {
+      gbPerSecond: gigabytes(12) / (long.wallSeconds - short.wallSeconds),
+      gbPerCpuSecond: gigabytes(12) / (long.cpuSeconds - short.cpuSeconds),
+    }
   }
   const whole = sideBySide(rounds, { 'dl-driver': () => rates(ours(6), 6), fio: () => rates(fio(6), 6) })
   const steadyState = sideBySide(Math.ceil(rounds / 2), { 'dl-driver': () => steady(ours), fio: () => steady(fio) })
-  return { title: '140 MB NPZ files, 8 files, PyTorch, 2 readers', rows: { 'start-up included, 6 epochs': whole, 'steady state (18 − 6 epochs)': steadyState } }
+  return {
+    title: '140 MB NPZ files, 8 files, PyTorch, 2 readers',
+    rows: { 'start-up included, 6 epochs': whole, 'steady state (18 − 6 epochs)': steadyState },
+  }
 }

@@ -14,7 +14,10 @@ export function run({ rounds = 5 } = {}) {
     })
   generate(config(64))
   const figures = (ranks) => {
-    const runs = Array.from({ length: rounds }, () => drive(config(ranks), ['--ranks', String(ranks), ...(ranks < 64 ? [`dataset.num_files_train=${100 * ranks}`] : [])]).result)
+    const runs = Array.from(
+      { length: rounds },
+      () => drive(config(ranks), ['--ranks', String(ranks), ...(ranks < 64 ? [`dataset.num_files_train=${100 * ranks}`] : [])]).result,
+    )
     const of = (pick) => median(runs.map(pick))
     return {
       auPercent: of((result) => result.train.auPercent),
@@ -26,6 +29,7 @@ export function run({ rounds = 5 } = {}) {
   }
   const alternatives = { '64 ranks': figures(64), '8 ranks': figures(8), '1 rank': figures(1) }
   const first = alternatives['64 ranks']
-  for (const value of Object.values(alternatives)) value.ratio = Object.fromEntries(Object.keys(first).map((key) => [key, first[key] / value[key]]))
+  for (const value of Object.values(alternatives))
+    value.ratio = Object.fromEntries(Object.keys(first).map((key) => [key, first[key] / value[key]]))
   return { title: 'Local ranks, 1 reader each, 20 ms steps, tiny data', rows: { '100 steps, 2 epochs': alternatives } }
 }

@@ -2,6 +2,7 @@
 import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { ensureBuilt } from '../scripts/ensure.mjs'
 import { machine } from './lib.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
@@ -18,6 +19,8 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 
+await ensureBuilt()
+
 const round = (value) => (Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en') : Number(value.toPrecision(3)).toString())
 
 for (const name of args.length > 0 ? args : all) {
@@ -32,7 +35,9 @@ for (const name of args.length > 0 ? args : all) {
     const figures = Object.keys(Object.values(alternatives)[0]).filter((key) => key !== 'ratio')
     console.log(`${label}\n\n| | ${figures.join(' | ')} | first ÷ this: ${figures.join(', ')} |\n|---|${'---|'.repeat(figures.length + 1)}`)
     for (const [who, value] of Object.entries(alternatives))
-      console.log(`| ${who} | ${figures.map((key) => round(value[key])).join(' | ')} | ${figures.map((key) => value.ratio[key].toFixed(2)).join(', ')} |`)
+      console.log(
+        `| ${who} | ${figures.map((key) => round(value[key])).join(' | ')} | ${figures.map((key) => value.ratio[key].toFixed(2)).join(', ')} |`,
+      )
     console.log()
   }
 }

@@ -31,10 +31,21 @@ export function run() {
     for (const factor of [0.25, 0.5, 0.8, 1.25, 2]) {
       const computeMs = factor * storageMs
       const { result } = drive(config(ranks, computeMs / 1000), ['--ranks', String(ranks)], {
-        env: { LD_PRELOAD: library, THROTTLE_PREFIX: data, THROTTLE_MBPS: String(mbPerSecond), THROTTLE_STATE: join(dir, `state-${ranks}-${factor}`) },
+        env: {
+          LD_PRELOAD: library,
+          THROTTLE_PREFIX: data,
+          THROTTLE_MBPS: String(mbPerSecond),
+          THROTTLE_STATE: join(dir, `state-${ranks}-${factor}`),
+        },
       })
       const expected = (100 * computeMs) / Math.max(computeMs, storageMs)
-      const figure = { storageMsPerStep: storageMs, computeMsPerStep: computeMs, arithmeticAuPercent: expected, auPercent: result.train.auPercent, differencePoints: result.train.auPercent - expected }
+      const figure = {
+        storageMsPerStep: storageMs,
+        computeMsPerStep: computeMs,
+        arithmeticAuPercent: expected,
+        auPercent: result.train.auPercent,
+        differencePoints: result.train.auPercent - expected,
+      }
       figure.ratio = Object.fromEntries(Object.keys(figure).map((key) => [key, 1]))
       rows[`${ranks} rank(s), compute ${factor} × storage`] = { [`bound by ${result.boundBy.verdict ?? result.boundBy}`]: figure }
     }

@@ -8,13 +8,21 @@ export function run({ rounds = 5 } = {}) {
     writeConfig(join(dir, `e${epochs}-${files}`), {
       framework: 'pytorch',
       workflow: { train: true },
-      dataset: { format: 'npz', data_folder: join(dir, `data-${files}`), num_files_train: files, record_length_bytes: files > 100 ? 4096 : 140e6 },
+      dataset: {
+        format: 'npz',
+        data_folder: join(dir, `data-${files}`),
+        num_files_train: files,
+        record_length_bytes: files > 100 ? 4096 : 140e6,
+      },
       reader: { data_loader: 'pytorch', batch_size: files > 100 ? 16 : 1, read_threads: 2 },
       train: { epochs, computation_time: 0 },
     })
   const figures = (epochs, files) => {
     const runs = Array.from({ length: rounds }, () => drive(config(epochs, files), []).result.client)
-    return { firstSampleSeconds: median(runs.map((client) => client.firstSampleSeconds)), maxRssMB: median(runs.map((client) => client.maxRssBytes / 1e6)) }
+    return {
+      firstSampleSeconds: median(runs.map((client) => client.firstSampleSeconds)),
+      maxRssMB: median(runs.map((client) => client.maxRssBytes / 1e6)),
+    }
   }
   generate(config(1, 8))
   generate(config(1, 20_000))
@@ -31,7 +39,8 @@ export function run({ rounds = 5 } = {}) {
   }
   for (const alternatives of Object.values(rows)) {
     const first = Object.values(alternatives)[0]
-    for (const value of Object.values(alternatives)) value.ratio = Object.fromEntries(Object.keys(first).map((key) => [key, first[key] / value[key]]))
+    for (const value of Object.values(alternatives))
+      value.ratio = Object.fromEntries(Object.keys(first).map((key) => [key, first[key] / value[key]]))
   }
   return { title: 'Start-up and memory', rows }
 }

@@ -2,5 +2,13 @@
 import { join } from 'node:path'
 import { ensureBuilt, root, run } from './ensure.mjs'
 
-ensureBuilt()
-run(process.execPath, [join(root, 'bin', 'dl-driver.js'), 'run', 'quickstart', '--generate', '--output', join(root, 'quickstart', 'results'), ...process.argv.slice(2)])
+await ensureBuilt()
+run(process.execPath, [
+  join(root, 'bin', 'dl-driver.js'),
+  'run',
+  'quickstart',
+  '--generate',
+  '--output',
+  join(root, 'quickstart', 'results'),
+  ...process.argv.slice(2),
+])

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
-import { ConfigError, DataError, DlDriverError, RunError, restoreError, type SerializedError, serializeError, StorageError } from '#src/errors.js'
+import {
+  ConfigError,
+  DataError,
+  type DlDriverError,
+  RunError,
+  restoreError,
+  type SerializedError,
+  StorageError,
+  serializeError,
+} from '#src/errors.js'
 
 /** Through a real port, as between threads. */
 function across(error: unknown): Error {
@@ -13,7 +22,9 @@ function across(error: unknown): Error {
 }
 
 const errors = [
-  new ConfigError('two problems', [{ source: 'a.yaml', line: 3, column: 5, path: 'reader.batch_size', value: '0', rule: 'must be at least 1' }]),
+  new ConfigError('two problems', [
+    { source: 'a.yaml', line: 3, column: 5, path: 'reader.batch_size', value: '0', rule: 'must be at least 1' },
+  ]),
   new DataError('data/x.npz', 'ends after 10 bytes', 10),
   new StorageError('data/x.npz', 'open', 'no such file', 'ENOENT'),
   new RunError('a thread died', 1),
@@ -36,5 +47,8 @@ test('an error that is not ours keeps name, message and code', () => {
 
 test('messages carry what, where and the code', () => {
   assert.equal(new DataError('f.npz', 'member x is missing', 7).message, 'f.npz: member x is missing (at byte 7)')
-  assert.equal(new StorageError('f.npz', 'read', 'input/output error of the device', 'EIO').message, 'f.npz: cannot read: input/output error of the device (EIO)')
+  assert.equal(
+    new StorageError('f.npz', 'read', 'input/output error of the device', 'EIO').message,
+    'f.npz: cannot read: input/output error of the device (EIO)',
+  )
 })

@@ -1,16 +1,16 @@
 // What `dl-driver generate` does: load the workload, generate, tell how it goes.
 import type { Workload } from '../config/workload.js'
 import { type GenerateReport, generateDataset } from '../dataset/generate.js'
+import { lazily } from '../package.js'
 import type { GenerateCommandOptions } from './generate.js'
 import { GenerateProgressView, sizeText } from './generate-progress.js'
-import { lazily } from './lazy.js'
 
 /** Version of what `--json` prints. */
 const schemaVersion = 1
 
 /** Runs the command. Throws ConfigError (nothing was touched), StorageError, and RunError with exit code 130 after Ctrl-C. */
 export async function generateCommand(config: string, overrides: readonly string[], options: GenerateCommandOptions): Promise<void> {
-  const { loadWorkload } = lazily<typeof import('../config/load.js')>(import.meta.url, '../config/load.js')
+  const { loadWorkload } = lazily<typeof import('../config/load.js')>('config/load.js')
   const { semantics, framework } = options
   const { workload, warnings } = loadWorkload({ config, overrides, semantics, framework, generateOnly: true })
   for (const { message } of warnings) process.stderr.write(`warning: ${message}\n`)

@@ -1,7 +1,7 @@
 // `dl-driver generate`: declaration of the command; the work is in generate-command.ts.
 import { type Command, Option } from 'commander'
 import type { FrameworkName, Semantics } from '../config/workload.js'
-import { lazily } from './lazy.js'
+import { lazily } from '../package.js'
 import { addWorkloadOptions, ranksOption } from './options.js'
 
 export interface GenerateCommandOptions {
@@ -38,7 +38,7 @@ export function registerGenerate(program: Command): void {
     .option('-v, --verbose', 'more words')
     .addHelpText('after', examples)
     .action(async (config: string, overrides: string[], options: GenerateCommandOptions) => {
-      const { generateCommand } = lazily<typeof import('./generate-command.js')>(import.meta.url, './generate-command.js')
+      const { generateCommand } = lazily<typeof import('./generate-command.js')>('cli/generate-command.js')
       await generateCommand(config, overrides, options)
     })
 }

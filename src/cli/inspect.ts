@@ -1,9 +1,7 @@
 // `dl-driver inspect FILE|URI... [--json]`: what data files hold.
-import { createRequire } from 'node:module'
 import type { Command } from 'commander'
 import type { Inspection } from '../formats/types.js'
-
-const require = createRequire(import.meta.url)
+import { lazily } from '../package.js'
 
 /** Adds the command to the program. Nothing else loads until it runs. */
 export function registerInspect(program: Command): void {
@@ -28,16 +26,16 @@ export function registerInspect(program: Command): void {
 }
 
 function isMeantForPeople(error: unknown): error is Error {
-  const { DlDriverError } = require('../errors.js') as typeof import('../errors.js')
+  const { DlDriverError } = lazily<typeof import('../errors.js')>('errors.js')
   return error instanceof DlDriverError
 }
 
 /** Inspects one file, given as a path or a `file://` URI. @throws DataError, StorageError, ConfigError */
 export async function inspectFile(file: string): Promise<Inspection> {
-  const { formatNameOf, formatNames, getFormat } = require('../formats/index.js') as typeof import('../formats/index.js')
-  const { DataError } = require('../errors.js') as typeof import('../errors.js')
+  const { formatNameOf, formatNames, getFormat } = lazily<typeof import('../formats/index.js')>('formats/index.js')
+  const { DataError } = lazily<typeof import('../errors.js')>('errors.js')
   const path = toPath(file)
-  const { readFirstBytes } = require('../formats/plain-files.js') as typeof import('../formats/plain-files.js')
+  const { readFirstBytes } = lazily<typeof import('../formats/plain-files.js')>('formats/plain-files.js')
   const format = formatNameOf(path, () => readFirstBytes(path, 12))
   if (format === undefined) throw new DataError(file, `is in none of the formats that can be inspected (${formatNames.join(', ')})`)
   return { ...(await getFormat(format).inspect(path)), file }
@@ -45,7 +43,7 @@ export async function inspectFile(file: string): Promise<Inspection> {
 
 /** @throws StorageError for what is not on a local file system */
 function toPath(file: string): string {
-  const { StorageError } = require('../errors.js') as typeof import('../errors.js')
+  const { StorageError } = lazily<typeof import('../errors.js')>('errors.js')
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(file)?.[1]?.toLowerCase()
   if (scheme === undefined) return file
   if (scheme !== 'file') throw new StorageError(file, 'inspect', `${scheme}:// is not supported here; copy the file to a local path first`)

@@ -1,6 +1,6 @@
 // The command line's table of contents. One file per command; each loads what it needs only when it runs.
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { packageInfo } from '../package.js'
 import { reportError } from './errors.js'
 import { registerGenerate } from './generate.js'
 import { registerInspect } from './inspect.js'
@@ -28,7 +28,7 @@ export function main(argv: readonly string[]): void {
   })
   const program = new Command('dl-driver')
     .description('Replays the storage I/O of deep-learning training from DLIO configurations and reports accelerator utilisation (AU).')
-    .version(packageVersion(), '-V, --version')
+    .version(packageInfo().version, '-V, --version')
     .showHelpAfterError('(run with --help for the options and examples)')
     .addHelpText('after', examples)
     .exitOverride()
@@ -42,8 +42,4 @@ export function main(argv: readonly string[]): void {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2
     else process.exitCode = reportError(error)
   })
-}
-
-function packageVersion(): string {
-  return (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version
 }

@@ -10,11 +10,22 @@ export interface WorkloadOptions {
 /** `--semantics` and `--framework`, which decide how a workload file is read. */
 export function addWorkloadOptions(command: Command): Command {
   return command
-    .addOption(new Option('--framework <name>', "framework whose data loading is replayed (default: the configuration's)").choices(['pytorch', 'tensorflow', 'jax']))
-    .addOption(new Option('--semantics <name>', 'which DLIO is replayed: the one of MLPerf Storage, or argonne-lcf’s').choices(['mlcommons', 'upstream']).default('mlcommons'))
+    .addOption(
+      new Option('--framework <name>', "framework whose data loading is replayed (default: the configuration's)").choices([
+        'pytorch',
+        'tensorflow',
+        'jax',
+      ]),
+    )
+    .addOption(
+      new Option('--semantics <name>', 'which DLIO is replayed: the one of MLPerf Storage, or argonne-lcf’s')
+        .choices(['mlcommons', 'upstream'])
+        .default('mlcommons'),
+    )
 }
 
-export const ranksOption = () => new Option('--ranks <n>', 'local ranks (emulated accelerators), as in mpirun -n N').argParser(parseCount).default(1)
+export const ranksOption = () =>
+  new Option('--ranks <n>', 'local ranks (emulated accelerators), as in mpirun -n N').argParser(parseCount).default(1)
 
 /** A whole number ≥ 1. */
 export function parseCount(text: string): number {

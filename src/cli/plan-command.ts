@@ -5,10 +5,10 @@ import type { loadWorkload } from '../config/load.js'
 import type { Warning, Workload } from '../config/workload.js'
 import { computedFiles } from '../dataset/naming.js'
 import { ConfigError } from '../errors.js'
+import { lazily } from '../package.js'
 import { createPlan } from '../plan/plan.js'
 import type { DatasetFiles, Plan } from '../plan/types.js'
 import { parseLocation } from '../storage/uri.js'
-import { lazily } from './lazy.js'
 import type { PlanOptions } from './plan.js'
 import { writeLines } from './write-lines.js'
 
@@ -16,7 +16,7 @@ import { writeLines } from './write-lines.js'
 export async function planCommand(config: string, overrides: readonly string[], options: PlanOptions): Promise<void> {
   checkFlags(options)
   const { semantics, framework, ranks } = options
-  const load = lazily<{ loadWorkload: typeof loadWorkload }>(import.meta.url, '../config/load.js')
+  const load = lazily<{ loadWorkload: typeof loadWorkload }>('config/load.js')
   const { workload, warnings } = load.loadWorkload({ config, overrides, semantics, framework })
   if (options.dims) return writeLines(process.stdout, dimsLines(workload, ranks))
   const found = filesOf(workload)
@@ -34,10 +34,10 @@ function checkFlags({ order, digest, dims, json, epochs }: PlanOptions): void {
 
 function output(plan: Plan, { order, digest, epochs, json }: PlanOptions): Iterable<string> {
   if (order) {
-    const { orderLines, digestLines } = lazily<typeof import('../plan/order-lines.js')>(import.meta.url, '../plan/order-lines.js')
+    const { orderLines, digestLines } = lazily<typeof import('../plan/order-lines.js')>('plan/order-lines.js')
     return (digest ? digestLines : orderLines)(plan, Math.min(plan.epochs, epochs ?? Number.POSITIVE_INFINITY))
   }
-  const { summarize, summaryTable } = lazily<typeof import('../plan/summary.js')>(import.meta.url, '../plan/summary.js')
+  const { summarize, summaryTable } = lazily<typeof import('../plan/summary.js')>('plan/summary.js')
   const summary = summarize(plan)
   return [json ? `${JSON.stringify(summary)}\n` : summaryTable(summary)]
 }
@@ -47,12 +47,12 @@ function filesOf(workload: Workload): { files: DatasetFiles; warnings: readonly 
   const { scheme, path } = parseLocation(workload.dataset.folder)
   const isLocal = scheme === 'file' || scheme === 'direct'
   if (!isLocal || !workload.workflow.train || !existsSync(join(path, 'train'))) return { files: computedFiles(workload), warnings: [] }
-  const { listDataset } = lazily<typeof import('../dataset/listing.js')>(import.meta.url, '../dataset/listing.js')
+  const { listDataset } = lazily<typeof import('../dataset/listing.js')>('dataset/listing.js')
   return listDataset(workload, path)
 }
 
 function* dimsLines(workload: Workload, ranks: number): Generator<string> {
-  const { fileDimensions } = lazily<typeof import('../dataset/dims.js')>(import.meta.url, '../dataset/dims.js')
+  const { fileDimensions } = lazily<typeof import('../dataset/dims.js')>('dataset/dims.js')
   for (const line of fileDimensions(workload, { ranks })) yield `${JSON.stringify(line)}\n`
 }
 

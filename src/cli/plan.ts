@@ -1,7 +1,7 @@
 // `dl-driver plan`: declaration of the command; the work is in plan-command.ts.
 import type { Command } from 'commander'
 import type { FrameworkName, Semantics } from '../config/workload.js'
-import { lazily } from './lazy.js'
+import { lazily } from '../package.js'
 import { addWorkloadOptions, parseCount, ranksOption } from './options.js'
 
 export interface PlanOptions {
@@ -40,7 +40,7 @@ export function registerPlan(program: Command): void {
     .option('--json', 'print the summary as JSON')
     .addHelpText('after', examples)
     .action(async (config: string, overrides: string[], options: PlanOptions) => {
-      const { planCommand } = lazily<typeof import('./plan-command.js')>(import.meta.url, './plan-command.js')
+      const { planCommand } = lazily<typeof import('./plan-command.js')>('cli/plan-command.js')
       await planCommand(config, overrides, options)
     })
 }

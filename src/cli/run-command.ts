@@ -12,7 +12,13 @@ import type { RunOptions } from './run.js'
 
 /** Runs the command and returns the exit code. Throws what {@link runJob} throws. */
 export async function runCommand(config: string, overrides: readonly string[], options: RunOptions): Promise<number> {
-  const { workload, warnings } = loadWorkload({ config, overrides, semantics: options.semantics, framework: options.framework, direct: options.direct })
+  const { workload, warnings } = loadWorkload({
+    config,
+    overrides,
+    semantics: options.semantics,
+    framework: options.framework,
+    direct: options.direct,
+  })
   const terminal = new TerminalReporter({ verbosity: options.quiet === true ? 'quiet' : options.verbose === true ? 'verbose' : 'normal' })
   const outputFolder = options.output ?? workload.output.folder ?? defaultFolder(workload)
   const interruption = new AbortController()
@@ -47,7 +53,13 @@ export async function runCommand(config: string, overrides: readonly string[], o
   return report(outcome, workload, outputFolder, options, terminal)
 }
 
-function report({ result, summary, record, warnings }: JobOutcome, workload: Workload, folder: string, options: RunOptions, terminal: TerminalReporter): number {
+function report(
+  { result, summary, record, warnings }: JobOutcome,
+  workload: Workload,
+  folder: string,
+  options: RunOptions,
+  terminal: TerminalReporter,
+): number {
   if (result === undefined || summary === undefined || record === undefined) return 0
   if (options.quiet !== true)
     process.stderr.write(

@@ -1,7 +1,7 @@
 // `dl-driver run`: declaration of the command; the work is in run-command.ts.
 import { type Command, Option } from 'commander'
 import type { FrameworkName, Semantics } from '../config/workload.js'
-import { lazily } from './lazy.js'
+import { lazily } from '../package.js'
 import { addWorkloadOptions, ranksOption } from './options.js'
 
 export interface RunOptions {
@@ -30,7 +30,9 @@ export function registerRun(program: Command): void {
   const command = program
     .command('run')
     .summary('replay a workload and report accelerator utilisation')
-    .description('Replays a DLIO workload on real data: reads as the framework would, sleeps where the accelerator would compute, reports AU.')
+    .description(
+      'Replays a DLIO workload on real data: reads as the framework would, sleeps where the accelerator would compute, reports AU.',
+    )
     .argument('<config>', 'DLIO workload file, or the name of a bundled one')
     .argument('[overrides...]', 'DLIO overrides, for example reader.batch_size=4 or ++workload.train.epochs=2')
   addWorkloadOptions(command)
@@ -46,7 +48,7 @@ export function registerRun(program: Command): void {
     .option('-v, --verbose', 'more words')
     .addHelpText('after', examples)
     .action(async (config: string, overrides: string[], options: RunOptions) => {
-      const { runCommand } = lazily<typeof import('./run-command.js')>(import.meta.url, './run-command.js')
+      const { runCommand } = lazily<typeof import('./run-command.js')>('cli/run-command.js')
       process.exitCode = await runCommand(config, overrides, options)
     })
 }

@@ -1,8 +1,8 @@
 // `dl-driver validate`: every problem of a configuration at once, or what it comes to. Loads YAML and the schema only when it runs.
-import { createRequire } from 'node:module'
 import { type Command, Option } from 'commander'
 import type { FrameworkName, Semantics } from '../config/workload.js'
 import { ConfigError } from '../errors.js'
+import { lazily } from '../package.js'
 
 interface ValidateOptions {
   readonly json?: boolean
@@ -45,10 +45,9 @@ export function registerValidate(program: Command): void {
 
 /** Returns the exit code. Words for people go to standard error, JSON to standard output. */
 function validate(config: string, overrides: readonly string[], options: ValidateOptions): number {
-  const require = createRequire(import.meta.url)
-  const { loadWorkload } = require('../config/load.js') as typeof import('../config/load.js')
-  const { describeWorkload, withoutSecrets } = require('../config/describe.js') as typeof import('../config/describe.js')
-  const { formatProblems, printable } = require('../config/problems.js') as typeof import('../config/problems.js')
+  const { loadWorkload } = lazily<typeof import('../config/load.js')>('config/load.js')
+  const { describeWorkload, withoutSecrets } = lazily<typeof import('../config/describe.js')>('config/describe.js')
+  const { formatProblems, printable } = lazily<typeof import('../config/problems.js')>('config/problems.js')
   const print = (value: unknown) => process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
   try {
     const { semantics, framework } = options

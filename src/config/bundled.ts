@@ -1,12 +1,12 @@
 // The workloads that ship, in `configs/`.
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { packageRoot } from '../package.js'
 import { configError, problemAt } from './problems.js'
 import { nearest } from './suggest.js'
 import { commandLine } from './tree.js'
 
-const folder = fileURLToPath(new URL('../../configs/', import.meta.url))
+const folder = join(packageRoot, 'configs/')
 const suffix = '.yaml'
 
 /** Names of all bundled workloads, sorted. */

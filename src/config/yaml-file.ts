@@ -1,14 +1,12 @@
 // Turns YAML (or JSON) text into a tree with positions. Files are not trusted: depth and what aliases expand to are bounded, and every
 // defect becomes a problem with its place.
-import { createRequire } from 'node:module'
+
 import type { Alias, Node, Pair, Scalar, YAMLError, YAMLMap, YAMLSeq } from 'yaml'
+import * as yaml from 'yaml'
 import type { ConfigProblem } from '../errors.js'
 import { type Complaint, configError, problemAt } from './problems.js'
 import { type ConfigNode, type Entry, listNode, type MapNode, mapNode, type Origin, type Source, scalarNode } from './tree.js'
 import { resolvePlainScalar } from './yaml-scalars.js'
-
-// The CommonJS build loads a third faster than the ES module.
-const yaml = createRequire(import.meta.url)('yaml') as typeof import('yaml')
 
 const maxDepth = 32
 const maxNodes = 100_000

@@ -2,11 +2,11 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import type { Workload } from '../config/workload.js'
 import { ConfigError, RunError, restoreError } from '../errors.js'
 import type { FormatWriter } from '../formats/types.js'
+import { entryFile } from '../package.js'
 import { attempt, temporaryPath } from './complete-file.js'
 import { createContentSource } from './content/source.js'
 import { fileSpec, generatedFiles, typicalDims } from './dims.js'
@@ -22,7 +22,7 @@ const pollMs = 200
  * What a thread runs. With require(): an ES module as entry would be read through libuv's pool and so fix the pool's size, before a run
  * that follows in this process can choose it.
  */
-const threadCode = `require(${JSON.stringify(fileURLToPath(new URL('./generate-worker.js', import.meta.url)))})`
+const threadCode = `require(${JSON.stringify(entryFile('dataset/generate-worker.js'))})`
 
 export interface GenerateOptions {
   /** Ranks of the job that DLIO would generate with; they change nothing but the dimensions of MLCommons' DLIO. */

@@ -164,7 +164,10 @@ export class Conductor {
   private startRank(rank: Rank, split: Split): void {
     const { plan, clock } = this.options
     rank.order = plan.order(split, rank.rank, this.epoch)
-    rank.flow = (plan.workload.reader.dataLoader === 'tensorflow' ? tensorflowFlow : pytorchFlow)(rank.order, plan.workload.reader.prefetchSize)
+    rank.flow = (plan.workload.reader.dataLoader === 'tensorflow' ? tensorflowFlow : pytorchFlow)(
+      rank.order,
+      plan.workload.reader.prefetchSize,
+    )
     const planned = split === 'train' ? plan.train.steps : plan.valid.steps
     rank.steps = Math.min(rank.order.steps, planned)
     rank.batch = 0
@@ -193,9 +196,11 @@ export class Conductor {
   private beginLoad(rank: Rank, nowMs: number): void {
     rank.loadStartMs = nowMs
     rank.stallReported = false
-    if (rank.batch < rank.steps) rank.phase = 'loading'
-    else if (rank.batch < rank.order.batches) rank.phase = 'fetchingSurplus'
-    else return this.finish(rank, nowMs)
+    if (rank.batch >= rank.order.batches && rank.batch >= rank.steps) {
+      this.finish(rank, nowMs)
+      return
+    }
+    rank.phase = rank.batch < rank.steps ? 'loading' : 'fetchingSurplus'
     rank.flow.wants(rank.batch, rank.grant)
     this.waiting.push(rank)
   }
@@ -267,7 +272,15 @@ export class Conductor {
     const { state, trace } = this.options
     const computeMs = nowMs - rank.computeStartMs
     rank.log.add(rank.loadMs, nowMs - rank.loadStartMs, computeMs)
-    trace?.step({ rank: rank.rank, epoch: this.epoch, split: this.split, step: rank.batch + 1, loadStartMs: rank.loadStartMs, computeStartMs: rank.computeStartMs, endMs: nowMs })
+    trace?.step({
+      rank: rank.rank,
+      epoch: this.epoch,
+      split: this.split,
+      step: rank.batch + 1,
+      loadStartMs: rank.loadStartMs,
+      computeStartMs: rank.computeStartMs,
+      endMs: nowMs,
+    })
     rank.batch++
     state.progress[progressSlot.stepsDone] = ++this.stepsDone
     if (rank.rank === 0 && this.split === 'train') {
@@ -319,7 +332,8 @@ export class Conductor {
     const { state } = this.options
     for (const thread of this.toWake) {
       Atomics.add(state.words, state.thread(thread, threadWord.wake), 1)
-      if (Atomics.load(state.words, state.thread(thread, threadWord.parked)) !== 0) Atomics.notify(state.words, state.thread(thread, threadWord.wake))
+      if (Atomics.load(state.words, state.thread(thread, threadWord.parked)) !== 0)
+        Atomics.notify(state.words, state.thread(thread, threadWord.wake))
     }
     this.toWake.clear()
   }
@@ -336,12 +350,21 @@ export class Conductor {
     for (const rank of this.waiting) {
       if (rank.stallReported || nowMs - rank.loadStartMs < stallMs) continue
       rank.stallReported = true
-      const sink = { files: new Float64Array(this.options.plan.train.batchSize + this.options.plan.valid.batchSize), samples: new Float64Array(0) }
+      const sink = {
+        files: new Float64Array(this.options.plan.train.batchSize + this.options.plan.valid.batchSize),
+        samples: new Float64Array(0),
+      }
       sink.samples = new Float64Array(sink.files.length)
       const split = this.split === 'train' ? this.options.plan.train : this.options.plan.valid
       const count = rank.order.batch(rank.batch, sink)
       const file = count > 0 ? split.files.name(sink.files[0]!) : '(none)'
-      this.options.send({ kind: 'stalled', rank: rank.rank, step: rank.batch + 1, file, seconds: Math.round((nowMs - rank.loadStartMs) / 1000) })
+      this.options.send({
+        kind: 'stalled',
+        rank: rank.rank,
+        step: rank.batch + 1,
+        file,
+        seconds: Math.round((nowMs - rank.loadStartMs) / 1000),
+      })
     }
   }
 

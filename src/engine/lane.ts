@@ -168,7 +168,18 @@ export class Lane {
     const file = this.streamUri.slice(this.context.folder.length)
     const bytes = 0
     for (let unit = before; unit < this.units; unit++)
-      trace.sample({ beginMs, endMs, rank: this.rank, reader: this.reader, epoch: this.epoch, split: this.split, step: undefined, file, sample: unit % order.recordsPerFile, bytes })
+      trace.sample({
+        beginMs,
+        endMs,
+        rank: this.rank,
+        reader: this.reader,
+        epoch: this.epoch,
+        split: this.split,
+        step: undefined,
+        file,
+        sample: unit % order.recordsPerFile,
+        bytes,
+      })
   }
 
   private wrongCount(held: number, expected: number): DataError {

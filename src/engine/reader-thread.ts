@@ -44,7 +44,10 @@ export async function readerThread(start: ReaderThreadStart, port: MessagePort):
   const { mode, requestBytes, direct } = start.read
   // Blocking lanes of a thread take turns, so they can share one window as long as none keeps bytes from turn to turn.
   const shared = mode === 'blocking' && context.format.kind === 'sample' ? createWindow(requestBytes) : undefined
-  const lanes = start.lanes.map((lane) => new Lane(context, lane, Math.floor(lane / start.lanesPerRank), lane % start.lanesPerRank, shared ?? createWindow(requestBytes)))
+  const lanes = start.lanes.map(
+    (lane) =>
+      new Lane(context, lane, Math.floor(lane / start.lanesPerRank), lane % start.lanesPerRank, shared ?? createWindow(requestBytes)),
+  )
   port.postMessage({ kind: 'ready' } satisfies ThreadMessage)
   try {
     if (mode === 'blocking') driveBlocking(lanes, state, start.thread, new LocalStorage(direct, meter))
@@ -90,7 +93,13 @@ function driveBlocking(lanes: readonly Lane[], state: SharedState, thread: numbe
   for (const lane of lanes) runBlocking(lane.close(), storage)
 }
 
-async function driveOnEventLoop(lanes: readonly Lane[], state: SharedState, thread: number, storage: AsyncLocalStorage, port: MessagePort): Promise<void> {
+async function driveOnEventLoop(
+  lanes: readonly Lane[],
+  state: SharedState,
+  thread: number,
+  storage: AsyncLocalStorage,
+  port: MessagePort,
+): Promise<void> {
   const wake = state.thread(thread, threadWord.wake)
   Atomics.store(state.words, state.thread(thread, threadWord.parked), 1)
   // Nothing else holds the event loop while the thread waits for a wake-up.

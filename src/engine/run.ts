@@ -1,9 +1,10 @@
 // Running a plan: start the threads, listen, stop them. The main thread keeps to people; it is never on the path of a byte.
 import { Worker } from 'node:worker_threads'
 import { packList } from '../dataset/file-lists.js'
-import { restoreError, RunError } from '../errors.js'
+import { RunError, restoreError } from '../errors.js'
 import { LatencyHistogram } from '../metrics/latency.js'
 import type { EpochRecord, IoRecord, LatencySummary, RankRecord } from '../metrics/records.js'
+import { entryFile } from '../package.js'
 import type { Plan } from '../plan/types.js'
 import { meterSlot } from '../storage/meter.js'
 import { layOutLanes, requestSize } from './lanes.js'
@@ -126,7 +127,7 @@ export function startEngine(options: EngineOptions): Engine {
   const ends = starts.map(
     (start) =>
       new Promise<void>((resolve) => {
-        const worker = new Worker(new URL('./thread.js', import.meta.url), { workerData: start })
+        const worker = new Worker(`require(${JSON.stringify(entryFile('engine/thread.js'))})`, { eval: true, workerData: start })
         worker.on('message', onMessage)
         worker.on('error', fail)
         worker.on('exit', (code) => {

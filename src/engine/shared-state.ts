@@ -23,7 +23,19 @@ export const laneWord = { generation: 0, epoch: 1, split: 2, granted: 3, wanted:
 export const threadWord = { wake: 0, parked: 1, count: 16 } as const
 
 /** What the conductor tells about the run's progress (float64). */
-export const progressSlot = { epoch: 0, step: 1, steps: 2, computeMs: 3, wallMs: 4, phase: 5, lagSumMs: 6, lagCount: 7, lagMaxMs: 8, stepsDone: 9, count: 16 } as const
+export const progressSlot = {
+  epoch: 0,
+  step: 1,
+  steps: 2,
+  computeMs: 3,
+  wallMs: 4,
+  phase: 5,
+  lagSumMs: 6,
+  lagCount: 7,
+  lagMaxMs: 8,
+  stepsDone: 9,
+  count: 16,
+} as const
 
 /** Process-wide times (float64), milliseconds of the run's clock. */
 export const timeSlot = { firstSample: 0, count: 8 } as const

@@ -1,5 +1,5 @@
 // Checksums of the formats: CRC-32 (zip) and CRC-32C (TFRecord), both by SIMD code that is loaded at first use.
-import { createRequire } from 'node:module'
+import { dependency } from '../package.js'
 
 type Crc = (bytes: Uint8Array, initial?: number) => number
 interface CrcModule {
@@ -7,10 +7,9 @@ interface CrcModule {
   crc32c: Crc
 }
 
-const require = createRequire(import.meta.url)
 let loaded: CrcModule | undefined
 function library(): CrcModule {
-  loaded ??= require('@node-rs/crc32') as CrcModule
+  loaded ??= dependency<CrcModule>('@node-rs/crc32')
   return loaded
 }
 

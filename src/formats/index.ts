@@ -1,19 +1,13 @@
 // The table of formats. A format's code is loaded when it is first asked for.
-import { createRequire } from 'node:module'
 import { ConfigError } from '../errors.js'
+import { lazily } from '../package.js'
 import type { Format } from './types.js'
-
-const require = createRequire(import.meta.url)
 
 /** Names of DLIO's formats → how to load them. */
 const table: Readonly<Record<string, () => Format>> = {
-  npz: () => load('./npz/index.js', 'npz'),
-  hdf5: () => load('./hdf5/index.js', 'hdf5'),
-  tfrecord: () => load('./tfrecord/index.js', 'tfrecord'),
-}
-
-function load(path: string, name: string): Format {
-  return (require(path) as Record<string, Format>)[name]!
+  npz: () => lazily<typeof import('./npz/index.js')>('formats/npz/index.js').npz,
+  hdf5: () => lazily<typeof import('./hdf5/index.js')>('formats/hdf5/index.js').hdf5,
+  tfrecord: () => lazily<typeof import('./tfrecord/index.js')>('formats/tfrecord/index.js').tfrecord,
 }
 
 /** Names of the formats that can be read, written and inspected. */
@@ -47,7 +41,7 @@ export function formatNameOf(fileName: string, firstBytes: () => Uint8Array): st
   if (starts(0x50, 0x4b, 0x03, 0x04)) return 'npz'
   if (starts(0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a)) return 'hdf5'
   if (bytes.length < 12) return undefined
-  const { frameHeaderIsValid } = require('./tfrecord/layout.js') as typeof import('./tfrecord/layout.js')
+  const { frameHeaderIsValid } = lazily<typeof import('./tfrecord/layout.js')>('formats/tfrecord/layout.js')
   const view = new DataView(bytes.buffer, bytes.byteOffset, 12)
   return frameHeaderIsValid(view.getUint32(0, true), view.getUint32(4, true), view.getUint32(8, true)) ? 'tfrecord' : undefined
 }

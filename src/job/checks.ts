@@ -36,16 +36,28 @@ export function checkSteps(plan: Plan): void {
     )
   const possible = Math.floor((workload.dataset.numSamplesPerFile * workload.dataset.numFilesTrain) / train.batchSize / world.ranks)
   if (totalTrainingSteps > possible)
-    throw refusal('train.total_training_steps', String(totalTrainingSteps), `only have data for ${possible} steps but ${totalTrainingSteps} wanted in each epoch; lower it or generate more files`)
+    throw refusal(
+      'train.total_training_steps',
+      String(totalTrainingSteps),
+      `only have data for ${possible} steps but ${totalTrainingSteps} wanted in each epoch; lower it or generate more files`,
+    )
   if (workload.workflow.evaluation && valid.steps === 0)
-    throw refusal('reader.batch_size_eval', String(valid.batchSize), `no evaluation step fits: ${valid.files.count} files give less than one batch for each of ${world.ranks} rank(s)`)
+    throw refusal(
+      'reader.batch_size_eval',
+      String(valid.batchSize),
+      `no evaluation step fits: ${valid.files.count} files give less than one batch for each of ${world.ranks} rank(s)`,
+    )
 }
 
 /** What the configuration asks for and this program does not do. */
 export function missingFeatures(workload: Workload): Warning[] {
   const warnings: Warning[] = []
   if (workload.workflow.checkpoint)
-    warnings.push({ code: 'no-checkpoints', message: 'workflow.checkpoint is on, but checkpoints are not written yet: the run trains without them, and its AU is that of training alone' })
+    warnings.push({
+      code: 'no-checkpoints',
+      message:
+        'workflow.checkpoint is on, but checkpoints are not written yet: the run trains without them, and its AU is that of training alone',
+    })
   if (workload.workflow.profiling) warnings.push({ code: 'no-profiling', message: 'workflow.profiling is on, but no profiler is started' })
   return warnings
 }

@@ -13,7 +13,13 @@ export function eventsOf(plan: Plan, log: RunLog): (message: ThreadMessage) => v
   return (message) => {
     switch (message.kind) {
       case 'epochStarts':
-        log.event({ type: 'epochStart', atMs: message.timeMs, epoch: message.epoch, steps: message.steps, capped: workload.train.totalTrainingSteps > 0 })
+        log.event({
+          type: 'epochStart',
+          atMs: message.timeMs,
+          epoch: message.epoch,
+          steps: message.steps,
+          capped: workload.train.totalTrainingSteps > 0,
+        })
         log.event({ type: 'blockStart', atMs: message.timeMs, epoch: message.epoch, block: 1 })
         return
       case 'blockEnds': {
@@ -32,7 +38,10 @@ export function eventsOf(plan: Plan, log: RunLog): (message: ThreadMessage) => v
         return
       }
       case 'stalled':
-        log.line('warning', `rank ${message.rank} has waited ${message.seconds} s for step ${message.step}; the first file of its batch is ${message.file}`)
+        log.line(
+          'warning',
+          `rank ${message.rank} has waited ${message.seconds} s for step ${message.step}; the first file of its batch is ${message.file}`,
+        )
         return
       default:
         return

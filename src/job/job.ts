@@ -1,11 +1,9 @@
 // One job from workload to result: checks, generation, listing, plan, engine, metrics, files. Knows nothing of command lines and terminals.
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Warning, Workload } from '../config/workload.js'
-import { generateDataset, type GenerateProgress } from '../dataset/generate.js'
+import { type GenerateProgress, generateDataset } from '../dataset/generate.js'
 import { listDataset } from '../dataset/listing.js'
 import { type EngineProgress, startEngine } from '../engine/run.js'
-import { RunError } from '../errors.js'
 import type { RunRecord } from '../metrics/records.js'
 import { type Summary, summarizeRun } from '../metrics/summary.js'
 import { runDigest } from '../order/digest.js'
@@ -15,6 +13,7 @@ import { type RunLog, type RunPart, teeLog } from '../output/events.js'
 import { readHost } from '../output/host.js'
 import { buildResult, type Result, writeResult } from '../output/result.js'
 import { prepareOutputFolder } from '../output/writable.js'
+import { packageInfo } from '../package.js'
 import { createPlan } from '../plan/plan.js'
 import type { Plan } from '../plan/types.js'
 import { checkSteps, dataAccess, missingFeatures } from './checks.js'
@@ -65,7 +64,11 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
     log.event({ type: 'runStart', atMs: beginMs, parts: partsOf(workload, generates), ranks: options.ranks })
     if (generates) {
       log.event({ type: 'generationStart', atMs: Date.now() })
-      await generateDataset(workload, { ranks: options.ranks, signal: options.signal, ...(options.onGenerate && { onProgress: options.onGenerate }) })
+      await generateDataset(workload, {
+        ranks: options.ranks,
+        signal: options.signal,
+        ...(options.onGenerate && { onProgress: options.onGenerate }),
+      })
       log.event({ type: 'generationEnd', atMs: Date.now() })
     }
     if (!trains) return { warnings: options.warnings }
@@ -77,7 +80,11 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
 
 function partsOf(workload: Workload, generates: boolean): RunPart[] {
   const { train, evaluation } = workload.workflow
-  return [...(generates ? (['generate'] as const) : []), ...(train ? (['train'] as const) : []), ...(evaluation ? (['evaluate'] as const) : [])]
+  return [
+    ...(generates ? (['generate'] as const) : []),
+    ...(train ? (['train'] as const) : []),
+    ...(evaluation ? (['evaluate'] as const) : []),
+  ]
 }
 
 async function train(options: JobOptions, access: { folder: string; direct: boolean }, log: RunLog, beginMs: number): Promise<JobOutcome> {
@@ -109,19 +116,24 @@ async function train(options: JobOptions, access: { folder: string; direct: bool
 
   const warnings = [...options.warnings, ...planWarnings]
   if (measured.requestsBounded)
-    warnings.push({ code: 'bounded-requests', message: `O_DIRECT requests are ${measured.io.requestBytes / 2 ** 20} MiB each, not whole files as DLIO's are, to bound memory` })
+    warnings.push({
+      code: 'bounded-requests',
+      message: `O_DIRECT requests are ${measured.io.requestBytes / 2 ** 20} MiB each, not whole files as DLIO's are, to bound memory`,
+    })
   const record = runRecord({ plan, engine: measured, host: readHost(), beginMs, endMs: Date.now() })
   const summary = summarizeRun(record, workload)
   const interruption = measured.complete ? undefined : 'interrupted by a signal'
   const result = buildResult({
-    tool: tool(),
+    tool: packageInfo(),
     command: options.command,
     workload,
     world,
     record,
     summary,
     warnings,
-    ...(interruption === undefined ? { orderDigest: runDigest(plan) } : { interruption }),
+    ...(interruption === undefined
+      ? { orderDigest: runDigest(createPlan(workload, world, listing.files, new SharedArrayBuffer(plan.sharedBytes))) }
+      : { interruption }),
   })
   if (interruption === undefined) saveDlioFiles(options.outputFolder, { record, summary, workload, world }, log)
   writeResult(options.outputFolder, result)
@@ -144,7 +156,14 @@ function announceSteps(plan: Plan, log: RunLog): void {
       ...(totalTrainingSteps > 0 && { cappedSteps: totalTrainingSteps }),
     })
   if (workload.workflow.evaluation)
-    log.event({ type: 'evalPlanned', atMs: Date.now(), steps: plan.valid.steps, samplesPerFile, files: filesOf(plan.valid.numFilesUsed), batchSize: plan.valid.batchSize })
+    log.event({
+      type: 'evalPlanned',
+      atMs: Date.now(),
+      steps: plan.valid.steps,
+      samplesPerFile,
+      files: filesOf(plan.valid.numFilesUsed),
+      batchSize: plan.valid.batchSize,
+    })
 }
 
 /** DLIO's files; summary.json last, since harnesses publish whatever they find. */
@@ -154,10 +173,4 @@ function saveDlioFiles(folder: string, input: DlioFilesInput, log: RunLog): void
   log.event({ type: 'runEnd', atMs: Date.now(), summary: input.summary })
   log.event({ type: 'rankOutputsSaved', atMs: Date.now() })
   writeSummaryFile(folder, input)
-}
-
-function tool(): { name: string; version: string } {
-  const { name, version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { name?: string; version?: string }
-  if (name === undefined || version === undefined) throw new RunError('package.json of this program has no name or version; install it again')
-  return { name, version }
 }

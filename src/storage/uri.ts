@@ -15,12 +15,16 @@ export function parseLocation(text: string): Location {
   if (match === null) return { scheme: 'file', path: text }
   const scheme = schemes.find((known) => known === match[1]!.toLowerCase())
   if (scheme === undefined)
-    throw new ConfigError(`${text}: unknown scheme ${match[1]}://; known are ${schemes.map((known) => `${known}://`).join(', ')} and plain paths`)
+    throw new ConfigError(
+      `${text}: unknown scheme ${match[1]}://; known are ${schemes.map((known) => `${known}://`).join(', ')} and plain paths`,
+    )
   return { scheme, path: text.slice(match[0].length) }
 }
 
 /** The path of a location on a local file system. Throws ConfigError where it is an object store. */
 export function localPath(location: Location): string {
   if (location.scheme === 'file' || location.scheme === 'direct') return location.path
-  throw new ConfigError(`${location.scheme}://${location.path}: object storage is not supported yet; use a plain path, file:// or direct://`)
+  throw new ConfigError(
+    `${location.scheme}://${location.path}: object storage is not supported yet; use a plain path, file:// or direct://`,
+  )
 }

@@ -41,11 +41,21 @@ async function fails(name: string, config: object, code: number, words: RegExp, 
 
 const second = 'img_1_of_4.npz'
 
-test('a missing data folder is named, with the way to generate it', () => fails('missing', workload(join(folder, 'nowhere')), 2, /Not enough training dataset.*nowhere.*--generate/))
-test('too few files are counted', () => fails('few', workload(spoiled('few', (train) => fs.rmSync(join(train, second)))), 2, /holds 3 files.*4 are needed/))
-test('a truncated file is named', () => fails('cut', workload(spoiled('cut', (train) => fs.truncateSync(join(train, second), 2000))), 1, /error: .*img_1_of_4\.npz: /))
-test('a file of zero bytes is named', () => fails('zero', workload(spoiled('zero', (train) => fs.truncateSync(join(train, second), 0))), 1, /error: .*img_1_of_4\.npz: /))
-test('a foreign file is named', () => fails('foreign', workload(spoiled('foreign', (train) => fs.writeFileSync(join(train, second), 'this is no archive'.repeat(300)))), 1, /error: .*img_1_of_4\.npz: /))
+test('a missing data folder is named, with the way to generate it', () =>
+  fails('missing', workload(join(folder, 'nowhere')), 2, /Not enough training dataset.*nowhere.*--generate/))
+test('too few files are counted', () =>
+  fails('few', workload(spoiled('few', (train) => fs.rmSync(join(train, second)))), 2, /holds 3 files.*4 are needed/))
+test('a truncated file is named', () =>
+  fails('cut', workload(spoiled('cut', (train) => fs.truncateSync(join(train, second), 2000))), 1, /error: .*img_1_of_4\.npz: /))
+test('a file of zero bytes is named', () =>
+  fails('zero', workload(spoiled('zero', (train) => fs.truncateSync(join(train, second), 0))), 1, /error: .*img_1_of_4\.npz: /))
+test('a foreign file is named', () =>
+  fails(
+    'foreign',
+    workload(spoiled('foreign', (train) => fs.writeFileSync(join(train, second), 'this is no archive'.repeat(300)))),
+    1,
+    /error: .*img_1_of_4\.npz: /,
+  ))
 test('a folder in the place of a file is named', () =>
   fails(
     'folder',
@@ -58,7 +68,10 @@ test('a folder in the place of a file is named', () =>
     2,
     /holds 3 files/,
   ))
-test('a wrong element type is found with --verify', () => fails('dtype', workload(pristine, { dataset: { record_element_type: 'float32' } }), 1, /error: .*img_\d_of_4\.npz: .*(float32|<f4)/, ['--verify']))
+test('a wrong element type is found with --verify', () =>
+  fails('dtype', workload(pristine, { dataset: { record_element_type: 'float32' } }), 1, /error: .*img_\d_of_4\.npz: .*(float32|<f4)/, [
+    '--verify',
+  ]))
 test('flipped content is found with --verify', () =>
   fails(
     'flip',
@@ -74,11 +87,22 @@ test('flipped content is found with --verify', () =>
     /error: .*img_1_of_4\.npz: .*CRC/i,
     ['--verify'],
   ))
-test('a file with fewer samples than configured is named', () => fails('samples', workload(pristine, { dataset: { num_samples_per_file: 3 } }), 1, /error: .*\.npz: .*3/))
-test('more steps than there are is an error before the run', () => fails('steps', workload(pristine, { train: { total_training_steps: 50 } }), 2, /total_training_steps.*50|50.*total_training_steps|have data for 2 steps but 50/))
-test('a batch larger than the data set is an error before the run, not a run of no steps', () => fails('batch', workload(pristine, { reader: { batch_size: 64 } }), 2, /batch_size|no step/i))
+test('a file with fewer samples than configured is named', () =>
+  fails('samples', workload(pristine, { dataset: { num_samples_per_file: 3 } }), 1, /error: .*\.npz: .*3/))
+test('more steps than there are is an error before the run', () =>
+  fails(
+    'steps',
+    workload(pristine, { train: { total_training_steps: 50 } }),
+    2,
+    /total_training_steps.*50|50.*total_training_steps|have data for 2 steps but 50/,
+  ))
+test('a batch larger than the data set is an error before the run, not a run of no steps', () =>
+  fails('batch', workload(pristine, { reader: { batch_size: 64 } }), 2, /batch_size|no step/i))
 test('impossible numbers are reported all at once', async () => {
-  const path = workloadFile(join(folder, 'impossible'), workload(pristine, { reader: { batch_size: 0, read_threads: -1 }, train: { computation_time: -1 } }))
+  const path = workloadFile(
+    join(folder, 'impossible'),
+    workload(pristine, { reader: { batch_size: 0, read_threads: -1 }, train: { computation_time: -1 } }),
+  )
   const run = await driver(['run', path])
   assert.equal(run.code, 2)
   for (const key of ['reader.batch_size', 'reader.read_threads', 'train.computation_time']) assert.ok(run.stderr.includes(key), run.stderr)
@@ -97,7 +121,8 @@ test('an output folder that cannot be made fails before the run', async () => {
   assert.equal(run.code, 2, run.stderr)
   assert.match(run.stderr, /a-file/)
 })
-test('object storage is refused in words as long as it cannot be read', () => fails('s3', workload('s3://bucket/prefix'), 2, /s3:\/\/bucket\/prefix: object storage is not supported yet/))
+test('object storage is refused in words as long as it cannot be read', () =>
+  fails('s3', workload('s3://bucket/prefix'), 2, /s3:\/\/bucket\/prefix: object storage is not supported yet/))
 test('an unknown command or option ends with 2', async () => {
   assert.equal((await driver(['rnu', 'x'])).code, 2)
   assert.equal((await driver(['run', 'quickstart', '--rank', '2'])).code, 2)

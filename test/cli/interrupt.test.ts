@@ -21,7 +21,8 @@ for (const ranks of [1, 20])
     const child = startDriver(['run', config, '--output', out, '--ranks', String(ranks)])
     const log = join(out, 'dlio.log')
     // The log names the first epoch once threads run.
-    while (!(fs.existsSync(log) && fs.readFileSync(log, 'utf8').includes('Starting epoch 1'))) await new Promise((resolve) => setTimeout(resolve, 20))
+    while (!(fs.existsSync(log) && fs.readFileSync(log, 'utf8').includes('Starting epoch 1')))
+      await new Promise((resolve) => setTimeout(resolve, 20))
     child.kill('SIGINT')
     const [code] = (await once(child, 'exit')) as [number]
     assert.equal(code, 130)

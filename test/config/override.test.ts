@@ -14,7 +14,7 @@ function applied(yaml: string, ...overrides: string[]): unknown {
   return toPlain(root)
 }
 
-const valueOf = (text: string) => (applied('a: 1', `k=${text}`) as { k: unknown }).k
+const valueFor = (text: string) => (applied('a: 1', `k=${text}`) as { k: unknown }).k
 
 test("values follow Hydra's grammar, not YAML's", () => {
   const cases: [string, unknown][] = [
@@ -59,12 +59,14 @@ test("values follow Hydra's grammar, not YAML's", () => {
     ['{u:http://h:1/}', { u: 'http://h:1/' }],
     ['{}', {}],
   ]
-  for (const [text, value] of cases) assert.deepEqual(valueOf(text), value, text)
+  for (const [text, value] of cases) assert.deepEqual(valueFor(text), value, text)
 })
 
 test('all spellings of a key set it, and the last one wins', () => {
   for (const prefix of ['', '+', '++', 'workload.', '++workload.', '+workload.'])
-    assert.deepEqual(applied('reader: {batch_size: 1}', 'reader.batch_size=2', `${prefix}reader.batch_size=4`), { reader: { batch_size: 4 } })
+    assert.deepEqual(applied('reader: {batch_size: 1}', 'reader.batch_size=2', `${prefix}reader.batch_size=4`), {
+      reader: { batch_size: 4 },
+    })
 })
 
 test('missing sections appear, lists replace, mappings merge into mappings and replace all else', () => {
@@ -83,8 +85,14 @@ test('the tilde deletes what is there, with a value only when it is that value',
   assert.deepEqual(applied('a: {k: 1, l: 2}', '~a.k'), { a: { l: 2 } })
   assert.deepEqual(applied('a: {k: 1, l: 2}', '~a.k=1'), { a: { l: 2 } })
   assert.deepEqual(applied('a: {k: 1}\nb: 2', '~workload.a'), { b: 2 })
-  assert.match(problemsOf('reader: {batch_size: 1}', { overrides: ['~reader.batchsize'] }), /only a key that the configuration gives.*did you mean ~reader\.batch_size\?/s)
-  assert.match(problemsOf('reader: {batch_size: 1}', { overrides: ['~reader.batch_size=2'] }), /deleted only when its value is the one given/)
+  assert.match(
+    problemsOf('reader: {batch_size: 1}', { overrides: ['~reader.batchsize'] }),
+    /only a key that the configuration gives.*did you mean ~reader\.batch_size\?/s,
+  )
+  assert.match(
+    problemsOf('reader: {batch_size: 1}', { overrides: ['~reader.batch_size=2'] }),
+    /deleted only when its value is the one given/,
+  )
 })
 
 test('a section may be overridden by either of its names', () => {
@@ -114,7 +122,8 @@ test('every override that cannot be read is shown with its text, and all at once
     [`${'a.'.repeat(20_000)}b=1`, /rule: a key has at most 16 parts/],
     [`a=${'['.repeat(20_000)}`, /rule: brackets are nested at most 32 levels deep/],
   ]
-  for (const [override, expected] of bad) assert.match(problemsOf('train: {epochs: 1}', { overrides: [override] }), expected, override.slice(0, 40))
+  for (const [override, expected] of bad)
+    assert.match(problemsOf('train: {epochs: 1}', { overrides: [override] }), expected, override.slice(0, 40))
   const all = problemsOf('train: {epochs: -1}', { overrides: bad.map(([override]) => override) })
   assert.equal(all.split('rule:').length - 1, bad.length + 1)
 })

@@ -86,10 +86,16 @@ test('every defect of the text is shown with its line, a caret and a remedy', ()
     ['b:\n  <<: 4\n', /w\.yaml:2:7 {2}b\.<<\n.*<< takes a mapping/s],
     ['workload: unet3d', /w\.yaml:1:11 {2}workload = "unet3d"\n.*rule: must be a mapping of sections/s],
     ['workload:', /workload = null\n.*rule: must be a mapping of sections/s],
-    ['reader: 4', /w\.yaml:1:9 {2}reader = 4\n.*rule: must be a mapping of keys to values\n {2}remedy: write keys below reader:, indented/s],
+    [
+      'reader: 4',
+      /w\.yaml:1:9 {2}reader = 4\n.*rule: must be a mapping of keys to values\n {2}remedy: write keys below reader:, indented/s,
+    ],
     ['dataset: {hdf5: [1]}', /dataset\.hdf5 = \[1\]\n.*rule: must be a mapping of keys/s],
     ['defaults: [unet3d_h100, _self_]', /defaults = .*\n.*rule: files are not composed from others/s],
-    [`storage: {storage_root: "$${'{oc.env:HOME}'}"}`, /storage\.storage_root = .*\n.*rule: interpolations, written with \$ and braces, are not resolved/s],
+    [
+      `storage: {storage_root: "$${'{oc.env:HOME}'}"}`,
+      /storage\.storage_root = .*\n.*rule: interpolations, written with \$ and braces, are not resolved/s,
+    ],
   ]
   for (const [yaml, expected] of cases) assert.match(problemsOf(yaml), expected, JSON.stringify(yaml))
 })
@@ -108,8 +114,14 @@ test('nesting without bound ends in a problem, whatever makes it', () => {
 })
 
 test('what is no text file is refused by name before anything is parsed', () => {
-  assert.match(problemsOf(Buffer.from('a: 1\0')), /w\.yaml\n {2}rule: a configuration is text; this is a binary file \(zero byte at offset 4\)/)
-  assert.match(problemsOf(Buffer.from([0x61, 0x3a, 0x20, 0xc3, 0xa9, 0xff])), /rule: a configuration is UTF-8 text; bytes at offset 5 are not/)
+  assert.match(
+    problemsOf(Buffer.from('a: 1\0')),
+    /w\.yaml\n {2}rule: a configuration is text; this is a binary file \(zero byte at offset 4\)/,
+  )
+  assert.match(
+    problemsOf(Buffer.from([0x61, 0x3a, 0x20, 0xc3, 0xa9, 0xff])),
+    /rule: a configuration is UTF-8 text; bytes at offset 5 are not/,
+  )
   assert.match(problemsOf('#'.repeat(262_145)), /rule: a configuration has at most 262144 bytes; this file has 262145/)
   const open = (config: string) => rendered(() => loadWorkload({ config, overrides: [], cwd: scratchFolder }))
   assert.match(open('./absent.yaml'), /absent\.yaml\n {2}rule: the file must be readable \(ENOENT\)\n {2}remedy: check the path/)

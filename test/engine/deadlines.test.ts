@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Deadlines } from '#src/engine/deadlines.js'
 import fc from 'fast-check'
+import { Deadlines } from '#src/engine/deadlines.js'
 
 test('ranks come out in the order of their deadlines, whatever the order they went in', () => {
   fc.assert(

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { type Flow, pytorchFlow, tensorflowFlow } from '#src/frameworks/flow.js'
 import type { BatchOrder, StreamOrder } from '#src/order/types.js'
-import fc from 'fast-check'
 
 /** PyTorch's cycle: batch k is made by worker k mod T. */
 function cyclic(batches: number, readers: number, inProcess = false): BatchOrder {
@@ -58,7 +58,9 @@ function play(flow: Flow, batches: number, readers: number, look: (k: number, gr
   flow.start(grant)
   for (let k = 0; k < batches; k++) {
     flow.wants(k, grant)
-    flow.needs(k, (reader, units) => assert.ok(granted[reader]! >= units, `batch ${k} needs ${units} units of reader ${reader}, ${granted[reader]} granted`))
+    flow.needs(k, (reader, units) =>
+      assert.ok(granted[reader]! >= units, `batch ${k} needs ${units} units of reader ${reader}, ${granted[reader]} granted`),
+    )
     look(k, granted)
     flow.taken(k, grant)
   }
@@ -68,12 +70,17 @@ const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0)
 
 test('PyTorch keeps prefetch_factor × workers batches outstanding, never more, and never starves', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 0, max: 60 }), fc.integer({ min: 1, max: 8 }), fc.integer({ min: 0, max: 9 }), (batches, readers, prefetchSize) => {
-      const factor = Math.ceil(prefetchSize / readers) || 2
-      play(pytorchFlow(cyclic(batches, readers), prefetchSize), batches, readers, (k, granted) => {
-        assert.equal(sum(granted) - k, Math.min(factor * readers, batches - k))
-      })
-    }),
+    fc.property(
+      fc.integer({ min: 0, max: 60 }),
+      fc.integer({ min: 1, max: 8 }),
+      fc.integer({ min: 0, max: 9 }),
+      (batches, readers, prefetchSize) => {
+        const factor = Math.ceil(prefetchSize / readers) || 2
+        play(pytorchFlow(cyclic(batches, readers), prefetchSize), batches, readers, (k, granted) => {
+          assert.equal(sum(granted) - k, Math.min(factor * readers, batches - k))
+        })
+      },
+    ),
   )
 })
 
@@ -83,22 +90,34 @@ test('with read_threads 0 nothing is read before the loop wants it', () => {
 
 test('tf.data generators run prefetch_size batches and one buffered batch a slot ahead', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 6 }), fc.integer({ min: 0, max: 8 }), (batches, readers, prefetchSize) => {
-      play(tensorflowFlow(cyclic(batches, readers), prefetchSize), batches, readers, (k, granted) => {
-        assert.ok(sum(granted) - k <= prefetchSize + readers, `${sum(granted) - k} outstanding`)
-      })
-    }),
+    fc.property(
+      fc.integer({ min: 1, max: 40 }),
+      fc.integer({ min: 1, max: 6 }),
+      fc.integer({ min: 0, max: 8 }),
+      (batches, readers, prefetchSize) => {
+        play(tensorflowFlow(cyclic(batches, readers), prefetchSize), batches, readers, (k, granted) => {
+          assert.ok(sum(granted) - k <= prefetchSize + readers, `${sum(granted) - k} outstanding`)
+        })
+      },
+    ),
   )
 })
 
 test('TFRecord slots read what prefetched batches need and two records a slot beyond', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 7 }), fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 5 }), fc.integer({ min: 0, max: 3 }), (files, records, readers, batchSize, prefetchSize) => {
-      const order = streaming(files, records, readers, batchSize)
-      play(tensorflowFlow(order, prefetchSize), order.batches, readers, (k, granted) => {
-        const ahead = Math.min(k + Math.max(prefetchSize, 1), order.batches) * batchSize
-        assert.ok(sum(granted) <= Math.min(ahead + 2 * readers, files * records), `${sum(granted)} records granted for ${ahead}`)
-      })
-    }),
+    fc.property(
+      fc.integer({ min: 1, max: 7 }),
+      fc.integer({ min: 1, max: 6 }),
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 1, max: 5 }),
+      fc.integer({ min: 0, max: 3 }),
+      (files, records, readers, batchSize, prefetchSize) => {
+        const order = streaming(files, records, readers, batchSize)
+        play(tensorflowFlow(order, prefetchSize), order.batches, readers, (k, granted) => {
+          const ahead = Math.min(k + Math.max(prefetchSize, 1), order.batches) * batchSize
+          assert.ok(sum(granted) <= Math.min(ahead + 2 * readers, files * records), `${sum(granted)} records granted for ${ahead}`)
+        })
+      },
+    ),
   )
 })

@@ -4,12 +4,12 @@ import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import fc from 'fast-check'
 import { StorageError } from '#src/errors.js'
 import { createWindow, IoPort, runAsync, runBlocking } from '#src/storage/io.js'
 import { AsyncLocalStorage, LocalStorage } from '#src/storage/local.js'
 import { privateMeter } from '#src/storage/meter.js'
 import type { Io } from '#src/storage/types.js'
-import fc from 'fast-check'
 
 let folder = ''
 let file = ''
@@ -51,14 +51,16 @@ test('a file system that refuses O_DIRECT is a clear error that names the file a
   const port = new IoPort(createWindow(4096))
   assert.throws(
     () => runBlocking(readSpan(port, '/proc/self/status', 0, 10), new LocalStorage(true, privateMeter())),
-    (error) => error instanceof StorageError && error.uri === '/proc/self/status' && /refuses O_DIRECT; use a plain path/.test(error.message),
+    (error) =>
+      error instanceof StorageError && error.uri === '/proc/self/status' && /refuses O_DIRECT; use a plain path/.test(error.message),
   )
 })
 
 test('a missing file is named in the error, blocking and on the event loop', async () => {
   const port = new IoPort(createWindow(4096))
   const uri = join(folder, 'absent')
-  const named = (error: unknown) => error instanceof StorageError && error.code === 'ENOENT' && error.message === `${uri}: cannot open: no such file (ENOENT)`
+  const named = (error: unknown) =>
+    error instanceof StorageError && error.code === 'ENOENT' && error.message === `${uri}: cannot open: no such file (ENOENT)`
   assert.throws(() => runBlocking(readSpan(port, uri, 0, 10), new LocalStorage(false, privateMeter())), named)
   await assert.rejects(runAsync(readSpan(port, uri, 0, 10), new AsyncLocalStorage(false, privateMeter())), named)
 })

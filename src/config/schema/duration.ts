@@ -1,9 +1,9 @@
 // Times that are slept: a number of seconds, or a distribution to draw them from (DLIO utils/utility.py sleep, utils/config.py LoadConfig).
-import type * as Core from 'zod/v4/core'
+
+import * as z from 'zod/v4/core'
 import { nearest } from '../suggest.js'
 import type { Duration } from '../workload.js'
 import { type Checked, type Issue, type Kind, number } from './kinds.js'
-import { z } from './zod.js'
 
 /** The parameters of each distribution, which are NumPy's. */
 const distributions = {
@@ -24,13 +24,13 @@ const rule = `must be a number of seconds of at least 0, {mean, stdev}, or {type
 /** A time in seconds, constant or drawn. A number n is {mean: n}; {mean, stdev} is normal. */
 export const duration: Kind<Duration> = { type: 'seconds or distribution', rule, schema, check }
 
-function schema(): Core.$ZodType<Duration> {
+function schema(): z.$ZodType<Duration> {
   const seconds = parameter.schema()
-  const object = (keys: readonly string[], extra: Record<string, Core.$ZodType>) =>
+  const object = (keys: readonly string[], extra: Record<string, z.$ZodType>) =>
     new z.$ZodObject({ type: 'object', shape: { ...extra, ...Object.fromEntries(keys.map((key) => [key, seconds])) } })
   const plain = object(['mean'], { stdev: new z.$ZodOptional({ type: 'optional', innerType: seconds }) })
   const typed = names.map((name) => object(distributions[name], { type: new z.$ZodLiteral({ type: 'literal', values: [name] }) }))
-  return new z.$ZodUnion({ type: 'union', options: [seconds, plain, ...typed] }) as unknown as Core.$ZodType<Duration>
+  return new z.$ZodUnion({ type: 'union', options: [seconds, plain, ...typed] }) as unknown as z.$ZodType<Duration>
 }
 
 function check(value: unknown): Checked<Duration> {

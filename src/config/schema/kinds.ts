@@ -1,7 +1,7 @@
 // Kinds of values: for each a zod schema, the rule in words, and what to answer when a value breaks it.
-import type * as Core from 'zod/v4/core'
+
+import * as z from 'zod/v4/core'
 import { nearest } from '../suggest.js'
-import { z } from './zod.js'
 
 /** One broken rule of a value; `path` leads into the value where it is a list or a mapping. */
 export interface Issue {
@@ -21,7 +21,7 @@ export interface Kind<T> {
   /** The rule in words, beginning with `must be`. */
   readonly rule: string
   /** The zod schema of the canonical spelling; made when first needed. */
-  readonly schema: () => Core.$ZodType<T>
+  readonly schema: () => z.$ZodType<T>
   /** Checks a plain value and brings it to its canonical spelling. */
   readonly check: (value: unknown) => Checked<T>
 }
@@ -29,7 +29,7 @@ export interface Kind<T> {
 interface Parts<T> {
   type: string
   rule: string
-  make: () => Core.$ZodType<T>
+  make: () => z.$ZodType<T>
   /** Other spellings that DLIO takes, to the canonical one. */
   respell?: (value: unknown) => unknown
   /** What to do about a value that breaks the rule, where something better than the rule itself can be said. */
@@ -40,7 +40,7 @@ interface Parts<T> {
 
 /** Makes a kind of which every zod issue is told by the one rule in words. */
 export function kind<T>(parts: Parts<T>): Kind<T> {
-  let made: Core.$ZodType<T> | undefined
+  let made: z.$ZodType<T> | undefined
   const schema = () => {
     made ??= parts.make()
     return made
@@ -74,8 +74,8 @@ function boundsInWords({ min, max, above }: Bounds): string {
   return `${low}${max !== undefined ? `${low ? ' and' : ' of'} at most ${max}` : ''}`
 }
 
-function boundChecks({ min, max, above }: Bounds): Core.$ZodCheck<number>[] {
-  const checks: Core.$ZodCheck<number>[] = []
+function boundChecks({ min, max, above }: Bounds): z.$ZodCheck<number>[] {
+  const checks: z.$ZodCheck<number>[] = []
   if (min !== undefined) checks.push(z._gte(min))
   if (above !== undefined) checks.push(z._gt(above))
   if (max !== undefined) checks.push(z._lte(max))
@@ -134,7 +134,7 @@ export function choice<const T extends string>(values: readonly T[], respell?: (
   return kind<T>({
     type: values.map((value) => `\`${value}\``).join(' \\| '),
     rule: `must be one of ${values.join(', ')}`,
-    make: () => z._enum(z.$ZodEnum, [...values]) as unknown as Core.$ZodType<T>,
+    make: () => z._enum(z.$ZodEnum, [...values]) as unknown as z.$ZodType<T>,
     ...(respell ? { respell } : {}),
     remedy: (value) => {
       const near = typeof value === 'string' ? nearest(value, values) : undefined
@@ -158,7 +158,7 @@ export function openMap(): Kind<Readonly<Record<string, unknown>>> {
     type: 'mapping',
     rule: 'must be a mapping of keys to values',
     make: () =>
-      new z.$ZodRecord({ type: 'record', keyType: z._string(z.$ZodString), valueType: z._unknown(z.$ZodUnknown) }) as Core.$ZodType<
+      new z.$ZodRecord({ type: 'record', keyType: z._string(z.$ZodString), valueType: z._unknown(z.$ZodUnknown) }) as z.$ZodType<
         Record<string, unknown>
       >,
   })
@@ -173,7 +173,7 @@ export function nullable<T>(inner: Kind<T>): Kind<T | null> {
   return {
     type: `${inner.type} or null`,
     rule: `${inner.rule}, or null`,
-    schema: () => new z.$ZodNullable({ type: 'nullable', innerType: inner.schema() }) as Core.$ZodType<T | null>,
+    schema: () => new z.$ZodNullable({ type: 'nullable', innerType: inner.schema() }) as z.$ZodType<T | null>,
     check: (value) => (value === null ? { ok: true, value: null } : inner.check(value)),
   }
 }
@@ -190,7 +190,7 @@ export function shape(
       optional.includes(name) ? new z.$ZodOptional({ type: 'optional', innerType: schema() }) : schema(),
     ])
     const object = new z.$ZodObject({ type: 'object', shape: Object.fromEntries(shape), catchall: z._unknown(z.$ZodUnknown) })
-    return object as unknown as Core.$ZodType<Record<string, unknown>>
+    return object as unknown as z.$ZodType<Record<string, unknown>>
   }
   return kind({ type: `{${Object.keys(members).join(', ')}}`, rule: `must be ${what}`, make })
 }

@@ -98,7 +98,9 @@ export class BTree2 {
       }
       if (i < records && orders[i] === 0) {
         const begin = recordsBegin + i * this.recordBytes
-        found.push(new Span(node.uri, node.bytes.subarray(begin, begin + this.recordBytes), node.byteOffset + begin, node.widths, this.what))
+        found.push(
+          new Span(node.uri, node.bytes.subarray(begin, begin + this.recordBytes), node.byteOffset + begin, node.widths, this.what),
+        )
       }
     }
   }

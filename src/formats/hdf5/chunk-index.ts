@@ -193,7 +193,10 @@ function* extensibleArray(metadata: Metadata, index: IndexOf<'extensible array'>
 function checkEntryBytes(metadata: Metadata, index: ChunkIndexLayout, entryBytes: number, isFiltered: boolean): void {
   const extra = entryBytes - metadata.widths.offsetBytes
   if (isFiltered ? extra < 5 || extra > 12 : extra !== 0)
-    throw metadata.error(`entries of ${entryBytes} bytes in a ${index.kind} of ${isFiltered ? 'filtered' : 'unfiltered'} chunks`, index.address)
+    throw metadata.error(
+      `entries of ${entryBytes} bytes in a ${index.kind} of ${isFiltered ? 'filtered' : 'unfiltered'} chunks`,
+      index.address,
+    )
 }
 
 /** Address, and for filtered chunks the stored size (as wide as is left) and the filter mask. */

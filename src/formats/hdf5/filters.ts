@@ -33,7 +33,8 @@ export function undoFilters(
   elementBytes: number,
   place: ChunkPlace,
 ): Uint8Array {
-  const fail = (detail: string) => new DataError(place.uri, `HDF5 ${place.what}: ${detail}; generate or copy the file again`, place.byteOffset)
+  const fail = (detail: string) =>
+    new DataError(place.uri, `HDF5 ${place.what}: ${detail}; generate or copy the file again`, place.byteOffset)
   if (chunkBytes > mostChunkBytes)
     throw new UnsupportedLayoutError(place.uri, `HDF5 ${place.what}: chunks of ${chunkBytes} bytes`, place.byteOffset)
   // Fletcher-32 before a compressor adds its 4 bytes to what comes out of it.
@@ -86,7 +87,8 @@ function unshuffle(bytes: Uint8Array, elementBytes: number): Uint8Array {
   const elements = elementBytes > 1 ? Math.floor(bytes.byteLength / elementBytes) : 0
   if (elements < 2) return bytes
   const output = new Uint8Array(bytes.byteLength)
-  for (let b = 0, from = 0; b < elementBytes; b++) for (let e = 0, to = b; e < elements; e++, to += elementBytes) output[to] = bytes[from++] as number
+  for (let b = 0, from = 0; b < elementBytes; b++)
+    for (let e = 0, to = b; e < elements; e++, to += elementBytes) output[to] = bytes[from++] as number
   output.set(bytes.subarray(elements * elementBytes), elements * elementBytes)
   return output
 }

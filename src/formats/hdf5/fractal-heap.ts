@@ -41,7 +41,10 @@ export class FractalHeap {
     const rootRows = header.u16()
     readChecksum(header, metadata.verify)
     if (tableWidth < 1 || startingBlockBytes < 1 || directBlockMostBytes < startingBlockBytes || heapBits > 53 || rootRows > 64)
-      throw header.error(`a table of ${rootRows} rows of ${tableWidth} blocks from ${startingBlockBytes} to ${directBlockMostBytes} bytes`, 0)
+      throw header.error(
+        `a table of ${rootRows} rows of ${tableWidth} blocks from ${startingBlockBytes} to ${directBlockMostBytes} bytes`,
+        0,
+      )
     // The width of lengths follows from the largest object that fits (H5HF__hdr_finish_init_phase1).
     const lengthBytes = Math.min(encodedBytes(directBlockMostBytes), encodedBytes(Math.max(1, largestObject)))
     const offsetBytes = Math.ceil(heapBits / 8)

@@ -46,7 +46,8 @@ function* inspectFile(port: IoPort, uri: string): Io<Inspection> {
     useSuperblock(metadata, superblock)
     const root = yield* readRoot(metadata, superblock, true)
     const arrays: Elements[] = []
-    for (const place of root.records) arrays.push(new Elements(port, metadata, superblock, yield* readDataset(metadata, place.name, place.address)))
+    for (const place of root.records)
+      arrays.push(new Elements(port, metadata, superblock, yield* readDataset(metadata, place.name, place.address)))
     const count = sampleCount(uri, arrays)
     const samples: Record<string, ArrayInfo>[] = []
     for (let i = 0; i < count; i++) {
@@ -95,7 +96,8 @@ class Elements {
     const { uri, fileBytes } = metadata
     const { name, kind, dims, type, sampleBytes } = dataset
     if (kind !== 'simple') throw new DataError(uri, `dataset ${name} is a ${kind} without an axis of samples; generate the file again`)
-    if (type.dtype === undefined) throw new UnsupportedLayoutError(uri, `HDF5 dataset ${name}: a ${type.className} type of ${type.sizeBytes} bytes`)
+    if (type.dtype === undefined)
+      throw new UnsupportedLayoutError(uri, `HDF5 dataset ${name}: a ${type.className} type of ${type.sizeBytes} bytes`)
     const samples = dims[0] as number
     // Each sample costs at least its line of output.
     if (Math.max(1, sampleBytes) * samples > fileBytes * mostExpansion + freeExpansionBytes)
@@ -167,7 +169,11 @@ class Elements {
     for (let done = 0; done < into.byteLength; ) {
       const answer: number = yield port.read(metadata.handle, begin + done, Math.min(port.window.capacity, into.byteLength - done))
       if (answer === 0)
-        throw new DataError(metadata.uri, `data of ${this.dataset.name} lies beyond the end of the file: it is damaged; generate or copy it again`, begin + done)
+        throw new DataError(
+          metadata.uri,
+          `data of ${this.dataset.name} lies beyond the end of the file: it is damaged; generate or copy it again`,
+          begin + done,
+        )
       into.set(port.window.bytes.subarray(port.window.begin, port.window.end), done)
       done += answer
     }

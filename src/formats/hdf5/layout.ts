@@ -61,11 +61,7 @@ export function* readDataset(metadata: Metadata, name: string, address: number):
   const fillMessage = find(MessageType.fill)
   const oldFillMessage = find(MessageType.oldFill)
   const fill =
-    fillMessage !== undefined
-      ? parseFill(own(fillMessage))
-      : oldFillMessage !== undefined
-        ? parseOldFill(own(oldFillMessage))
-        : undefined
+    fillMessage !== undefined ? parseFill(own(fillMessage)) : oldFillMessage !== undefined ? parseOldFill(own(oldFillMessage)) : undefined
   const sampleBytes = dataspace.dims.slice(1).reduce((bytes, dim) => bytes * dim, type.sizeBytes)
   if (!Number.isSafeInteger(sampleBytes * Math.max(1, dataspace.dims[0] ?? 1)))
     throw layoutMessage.error(`shape [${dataspace.dims.join(', ')}] has more than 2^53 bytes`, 0)

@@ -15,7 +15,14 @@ function dtypeOf({ type, size, signed, littleEndian, enum_type }: Metadata, name
   if (type === integerClass) return `${order}${signed ? 'i' : 'u'}${size}`
   if (type === floatClass) return `${order}f${size}`
   // h5py stores NumPy's bool as an enumeration of these two names.
-  if (type === enumerationClass && size === 1 && Object.keys(enum_type?.members ?? {}).sort().join() === 'FALSE,TRUE') return '|b1'
+  if (
+    type === enumerationClass &&
+    size === 1 &&
+    Object.keys(enum_type?.members ?? {})
+      .sort()
+      .join() === 'FALSE,TRUE'
+  )
+    return '|b1'
   throw new Error(`dataset ${name} holds no numbers (HDF5 class ${type})`)
 }
 

@@ -3,6 +3,7 @@
 import { resolve } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { DataError } from '../../errors.js'
+import { entryFile } from '../../package.js'
 import type { Inspection } from '../types.js'
 import { UnsupportedLayoutError } from './span.js'
 
@@ -14,7 +15,7 @@ export type LibraryAnswer = { readonly inspection: Inspection } | { readonly fai
 
 /** Inspects with the HDF5 library what `reason` says the own reader does not know. Throws DataError with both reasons if that fails too. */
 export async function inspectWithLibrary(path: string, reason: DataError): Promise<Inspection> {
-  const worker = new Worker(new URL('./library-worker.js', import.meta.url), {
+  const worker = new Worker(entryFile('formats/hdf5/library-worker.js'), {
     workerData: { path: resolve(path), file: path },
     resourceLimits: { maxOldGenerationSizeMb: heapLimitMb },
   })
@@ -30,5 +31,9 @@ export async function inspectWithLibrary(path: string, reason: DataError): Promi
   })
   await worker.terminate()
   if ('inspection' in answer) return answer.inspection
-  throw new UnsupportedLayoutError(reason.uri, `${reason.detail}; the HDF5 library cannot read it either: ${answer.failure}`, reason.byteOffset)
+  throw new UnsupportedLayoutError(
+    reason.uri,
+    `${reason.detail}; the HDF5 library cannot read it either: ${answer.failure}`,
+    reason.byteOffset,
+  )
 }

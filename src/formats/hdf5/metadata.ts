@@ -211,7 +211,7 @@ export class Metadata {
 export class Remembered<T> {
   private key: string | undefined
   private fetches: readonly Fetch[] = []
-  private value: T | undefined
+  private value: T | undefined;
 
   /** The value of `parse` for the file at hand; `key` says what is parsed and where. */
   *read(metadata: Metadata, key: string, parse: () => Io<T>): Io<T> {

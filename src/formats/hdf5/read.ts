@@ -47,7 +47,11 @@ export class Hdf5SampleReader implements SampleReader {
       return yield* this.readOneSample(uri, sample)
     } catch (error) {
       if (!(error instanceof UnsupportedLayoutError)) throw error
-      throw new DataError(error.uri, `${error.detail}; only reading whole files (--semantics mlcommons) can replay this file`, error.byteOffset)
+      throw new DataError(
+        error.uri,
+        `${error.detail}; only reading whole files (--semantics mlcommons) can replay this file`,
+        error.byteOffset,
+      )
     }
   }
 
@@ -86,7 +90,9 @@ export class Hdf5SampleReader implements SampleReader {
     const superblock = yield* this.superblock.read(metadata, '', () => readSuperblock(metadata))
     checkEnd(uri, superblock, metadata.fileBytes)
     useSuperblock(metadata, superblock)
-    const root = yield* this.root.read(metadata, `${superblock.rootAddress}@${placeKey(superblock)}`, () => readRoot(metadata, superblock, false))
+    const root = yield* this.root.read(metadata, `${superblock.rootAddress}@${placeKey(superblock)}`, () =>
+      readRoot(metadata, superblock, false),
+    )
     return { uri, handle, metadata, superblock, root, datasets: [], indexes: [] }
   }
 
@@ -217,7 +223,9 @@ export class Hdf5SampleReader implements SampleReader {
     useSuperblock(metadata, superblock)
     metadata.mayRead = false
     try {
-      const root = yield* this.root.read(metadata, `${superblock.rootAddress}@${placeKey(superblock)}`, () => readRoot(metadata, superblock, false))
+      const root = yield* this.root.read(metadata, `${superblock.rootAddress}@${placeKey(superblock)}`, () =>
+        readRoot(metadata, superblock, false),
+      )
       const file: OpenFile = { uri, handle, metadata, superblock, root, datasets: [], indexes: [] }
       for (let record = 0; record < root.records.length; record++) yield* this.datasetOf(file, record)
     } catch (error) {
@@ -235,7 +243,10 @@ export class Hdf5SampleReader implements SampleReader {
       if (dataset.storage.kind !== 'contiguous') continue
       const end = file.superblock.baseOffset + dataset.storage.address + (sample + 1) * dataset.sampleBytes
       if (dataset.storage.address === undefinedAddress || end > file.metadata.fileBytes)
-        throw new DataError(file.uri, `sample ${sample} of ${dataset.name} would end at byte ${end}, the file at ${file.metadata.fileBytes}`)
+        throw new DataError(
+          file.uri,
+          `sample ${sample} of ${dataset.name} would end at byte ${end}, the file at ${file.metadata.fileBytes}`,
+        )
     }
   }
 

@@ -71,7 +71,10 @@ export function* readRoot(metadata: Metadata, superblock: Superblock, withLabels
     records.push(place)
   }
   if (records.length === 0)
-    throw new DataError(metadata.uri, 'there is no dataset records_0 in the root group, where samples are looked for; generate the file again')
+    throw new DataError(
+      metadata.uri,
+      'there is no dataset records_0 in the root group, where samples are looked for; generate the file again',
+    )
   return { records, labels: withLabels ? yield* find('labels') : undefined }
 }
 

@@ -42,7 +42,12 @@ export function parseSuperblock(span: Span, verify: boolean): Superblock {
     readChecksum(span, verify)
     if (version === 3 && (flags & 0x05) !== 0)
       throw span.error('is marked as open for writing: its writer did not close it; generate the file again (or run h5clear -s)', 11)
-    return result(span, { version, ...widths, baseOffset: at, endOffset: end + at - base, rootAddress: root, groupLeafK: 4, groupInternalK: 16, chunkK: 32 }, base, end)
+    return result(
+      span,
+      { version, ...widths, baseOffset: at, endOffset: end + at - base, rootAddress: root, groupLeafK: 4, groupInternalK: 16, chunkK: 32 },
+      base,
+      end,
+    )
   }
   span.skip(4)
   const widths = readWidths(span)
@@ -54,14 +59,20 @@ export function parseSuperblock(span: Span, verify: boolean): Superblock {
   if (version === 1) span.skip(2)
   // Base, free space, end of file, driver information, then the root group's symbol table entry: name offset and header address.
   const [base = -1, , end = -1, , , root = -1] = addresses(span, widths, 6)
-  return result(span, { version, ...widths, baseOffset: at, endOffset: end + at - base, rootAddress: root, groupLeafK, groupInternalK, chunkK }, base, end)
+  return result(
+    span,
+    { version, ...widths, baseOffset: at, endOffset: end + at - base, rootAddress: root, groupLeafK, groupInternalK, chunkK },
+    base,
+    end,
+  )
 }
 
 function readWidths(span: Span): FieldWidths {
   const begin = span.position
   const widths = { offsetBytes: span.u8(), lengthBytes: span.u8() }
   for (const width of [widths.offsetBytes, widths.lengthBytes])
-    if (width !== 2 && width !== 4 && width !== 8) throw span.unsupported(`${width}-byte addresses or lengths (2, 4 and 8 are known)`, begin)
+    if (width !== 2 && width !== 4 && width !== 8)
+      throw span.unsupported(`${width}-byte addresses or lengths (2, 4 and 8 are known)`, begin)
   return widths
 }
 

@@ -1,0 +1,62 @@
+// Bundles `src` into `dist`: what ships. One entry per part that is loaded on its own (the calls of lazily() and entryFile(), and the two
+// programs), what they share in chunks. Loading a hundred small files and whole libraries was most of the start-up time.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { build } from 'esbuild'
+
+/** Loaded at run time: native code or WebAssembly, needed by few commands. */
+const external = ['@node-rs/crc32', 'h5wasm', 'hdr-histogram-js']
+
+function sources(root) {
+  return readdirSync(join(root, 'src'), { recursive: true })
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
+    .map((name) => join('src', name))
+    .sort()
+}
+
+function entries(root) {
+  const found = new Set(['cli/main.ts', 'cli/dlio-benchmark.ts'])
+  for (const source of sources(root))
+    for (const [, path] of readFileSync(join(root, source), 'utf8').matchAll(/\b(?:lazily<[^\n]*?>|entryFile)\('([^']+)\.js'\)/g))
+      found.add(`${path}.ts`)
+  return [...found].filter((path) => path !== 'cli/x.ts').map((path) => join(root, 'src', path))
+}
+
+export async function bundle(root) {
+  const outdir = join(root, 'dist')
+  rmSync(outdir, { recursive: true, force: true })
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: entries(root),
+    outbase: join(root, 'src'),
+    outdir,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    external,
+    metafile: true,
+    logLevel: 'warning',
+    chunkNames: 'chunks/[name]-[hash]',
+    // Bundled CommonJS libraries call require() for Node's own modules.
+    banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
+  })
+  mkdirSync(outdir, { recursive: true })
+  writeFileSync(join(outdir, 'THIRD-PARTY-LICENSES.txt'), notices(root, Object.keys(metafile.inputs)))
+}
+
+/** The licences of the libraries whose code is in the bundle. */
+function notices(root, inputs) {
+  const packages = new Set(inputs.flatMap((input) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1] ?? []))
+  return [...packages]
+    .sort()
+    .map((name) => {
+      const folder = join(root, 'node_modules', name)
+      const { version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+      const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry))
+      if (file === undefined) throw new Error(`${name} has no licence file; its code must not be bundled`)
+      return `${name} ${version} (${license})\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`
+    })
+    .join(`\n${'-'.repeat(80)}\n\n`)
+}
