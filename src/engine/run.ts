@@ -10,7 +10,7 @@ import { meterSlot } from '../storage/meter.js'
 import { layOutLanes, requestSize } from './lanes.js'
 import type { ConductorStart, ReaderThreadStart, RunBase, ThreadMessage } from './messages.js'
 import { progressSlot, SharedState, timeSlot } from './shared-state.js'
-import { joinTrace } from './trace-writer.js'
+import { type Complete, joinTrace } from './trace-writer.js'
 
 export interface EngineOptions {
   readonly plan: Plan
@@ -22,6 +22,8 @@ export interface EngineOptions {
   readonly verify: boolean
   /** Where to write the trace, if wanted. */
   readonly tracePath?: string | undefined
+  /** Adds to a trace what readers cannot know. */
+  readonly completeTrace?: Complete | undefined
   /** Told about epochs, blocks and stalls as they happen. */
   readonly onMessage: (message: ThreadMessage) => void
 }
@@ -69,7 +71,7 @@ export interface Engine {
 export function startEngine(options: EngineOptions): Engine {
   const { plan } = options
   const layout = layOutLanes(plan)
-  if (layout.poolSize !== undefined) process.env['UV_THREADPOOL_SIZE'] ??= String(layout.poolSize)
+  if (layout.poolSize !== undefined) process.env.UV_THREADPOOL_SIZE ??= String(layout.poolSize)
   const { requestBytes, bounded } = requestSize(plan, options.direct, layout.mode)
   const state = SharedState.create({ lanes: layout.lanes, threads: layout.threads.length })
   const base: RunBase = {
@@ -174,7 +176,7 @@ export function startEngine(options: EngineOptions): Engine {
       state.stop()
     },
     finished: Promise.all(ends).then(() => {
-      if (options.tracePath !== undefined) joinTrace(options.tracePath, traceParts)
+      if (options.tracePath !== undefined) joinTrace(options.tracePath, traceParts, options.completeTrace)
       if (failure !== undefined) throw failure
       return result()
     }),

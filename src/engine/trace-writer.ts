@@ -74,17 +74,17 @@ export class TraceWriter {
   }
 }
 
-/** Joins the parts into one JSON array at `path` (written beside it first) and removes them. */
-export function joinTrace(path: string, parts: readonly string[]): void {
+/** Adds what the thread that wrote an event could not know. */
+export type Complete = (args: Record<string, unknown>) => void
+
+/** Joins the parts into one JSON array at `path` (written beside it first) and removes them. `complete` is called on the arguments of each sample read. */
+export function joinTrace(path: string, parts: readonly string[], complete?: Complete): void {
   const temporary = `${path}.tmp-${process.pid}`
   const out = fs.openSync(temporary, 'w')
   try {
     fs.writeSync(out, '[\n')
-    const buffer = Buffer.allocUnsafe(1 << 20)
     for (const part of parts) {
-      const input = fs.openSync(part, 'r')
-      for (let count = fs.readSync(input, buffer); count > 0; count = fs.readSync(input, buffer)) fs.writeSync(out, buffer, 0, count)
-      fs.closeSync(input)
+      for (const lines of linesOf(part)) fs.writeSync(out, complete === undefined ? lines : completed(lines, complete))
       fs.rmSync(part)
     }
     fs.writeSync(out, `${JSON.stringify({ name: 'process_name', ph: 'M', pid: 0, tid: 0, args: { name: 'rank 0' } })}\n]\n`)
@@ -92,4 +92,32 @@ export function joinTrace(path: string, parts: readonly string[]): void {
     fs.closeSync(out)
   }
   fs.renameSync(temporary, path)
+}
+
+/** Whole lines of a file, about a mebibyte at a time. */
+function* linesOf(path: string): Generator<string> {
+  const input = fs.openSync(path, 'r')
+  const buffer = Buffer.allocUnsafe(1 << 20)
+  let rest = ''
+  try {
+    for (let count = fs.readSync(input, buffer); count > 0; count = fs.readSync(input, buffer)) {
+      const text = rest + buffer.toString('utf8', 0, count)
+      const end = text.lastIndexOf('\n') + 1
+      rest = text.slice(end)
+      if (end > 0) yield text.slice(0, end)
+    }
+  } finally {
+    fs.closeSync(input)
+  }
+}
+
+function completed(lines: string, complete: Complete): string {
+  let text = ''
+  for (const line of lines.split('\n')) {
+    if (line === '') continue
+    const event = JSON.parse(line.slice(0, -1)) as { name: string; args: Record<string, unknown> }
+    if (event.name === 'read') complete(event.args)
+    text += `${JSON.stringify(event)},\n`
+  }
+  return text
 }

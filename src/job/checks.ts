@@ -32,7 +32,7 @@ export function checkSteps(plan: Plan): void {
     throw refusal(
       'reader.batch_size',
       String(train.batchSize),
-      `no step fits into an epoch: ${train.files.count} files × ${workload.dataset.numSamplesPerFile} samples over ${world.ranks} rank(s) give less than one batch each; lower the batch size or the number of ranks, or generate more files`,
+      `no step fits into an epoch: ${train.files.count} files × ${workload.dataset.numSamplesPerFile} samples over ${world.ranks} rank(s) give less than one batch each${trimming(plan)}; lower the batch size or the number of ranks, or generate more files`,
     )
   const possible = Math.floor((workload.dataset.numSamplesPerFile * workload.dataset.numFilesTrain) / train.batchSize / world.ranks)
   if (totalTrainingSteps > possible)
@@ -60,6 +60,13 @@ export function missingFeatures(workload: Workload): Warning[] {
     })
   if (workload.workflow.profiling) warnings.push({ code: 'no-profiling', message: 'workflow.profiling is on, but no profiler is started' })
   return warnings
+}
+
+/** Upstream DLIO keeps a multiple of samples per file × batch size × ranks of *files* (main.initialize), which can be none. */
+function trimming({ workload, world, train }: Plan): string {
+  if (workload.semantics !== 'upstream' || train.numFilesUsed > 0) return ''
+  const unit = workload.dataset.numSamplesPerFile * train.batchSize * world.ranks
+  return ` (upstream DLIO trims the files to a multiple of samples per file × batch size × ranks = ${unit}, which leaves none; MLCommons' does not: --semantics mlcommons)`
 }
 
 function refusal(path: string, value: string, rule: string): ConfigError {

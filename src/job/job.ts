@@ -4,6 +4,8 @@ import type { Warning, Workload } from '../config/workload.js'
 import { type GenerateProgress, generateDataset } from '../dataset/generate.js'
 import { listDataset } from '../dataset/listing.js'
 import { type EngineProgress, startEngine } from '../engine/run.js'
+import { stepsFromPlan } from '../engine/trace-steps.js'
+import { getFormat } from '../formats/index.js'
 import type { RunRecord } from '../metrics/records.js'
 import { type Summary, summarizeRun } from '../metrics/summary.js'
 import { runDigest } from '../order/digest.js'
@@ -94,6 +96,8 @@ async function train(options: JobOptions, access: { folder: string; direct: bool
   const sizing = createPlan(workload, world, listing.files)
   const permutations = new SharedArrayBuffer(sizing.sharedBytes)
   const plan = sizing.sharedBytes === 0 ? sizing : createPlan(workload, world, listing.files, permutations)
+  // Of the same order, but not yet advanced: the plan that runs is brought from epoch to epoch by its conductor.
+  const freshPlan = () => createPlan(workload, world, listing.files, new SharedArrayBuffer(plan.sharedBytes))
   checkSteps(plan)
   const planWarnings = [...missingFeatures(workload), ...listing.warnings, ...plan.warnings]
   for (const { message } of planWarnings) log.line('warning', message)
@@ -106,6 +110,7 @@ async function train(options: JobOptions, access: { folder: string; direct: bool
     direct: access.direct,
     verify: options.verify,
     tracePath: options.tracePath,
+    completeTrace: getFormat(workload.dataset.format).kind === 'stream' ? stepsFromPlan(freshPlan()) : undefined,
     onMessage: eventsOf(plan, log),
   })
   const stop = () => engine.stop()
@@ -131,9 +136,7 @@ async function train(options: JobOptions, access: { folder: string; direct: bool
     record,
     summary,
     warnings,
-    ...(interruption === undefined
-      ? { orderDigest: runDigest(createPlan(workload, world, listing.files, new SharedArrayBuffer(plan.sharedBytes))) }
-      : { interruption }),
+    ...(interruption === undefined ? { orderDigest: runDigest(freshPlan()) } : { interruption }),
   })
   if (interruption === undefined) saveDlioFiles(options.outputFolder, { record, summary, workload, world }, log)
   writeResult(options.outputFolder, result)

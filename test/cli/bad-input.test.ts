@@ -10,9 +10,9 @@ const pristine = join(folder, 'pristine')
 const workload = (data: string, over: Record<string, object> = {}) => ({
   framework: 'pytorch',
   workflow: { train: true },
-  dataset: { format: 'npz', data_folder: data, num_files_train: 4, record_length_bytes: 4096, ...over['dataset'] },
-  reader: { data_loader: 'pytorch', batch_size: 2, read_threads: 1, ...over['reader'] },
-  train: { epochs: 1, computation_time: 0.001, ...over['train'] },
+  dataset: { format: 'npz', data_folder: data, num_files_train: 4, record_length_bytes: 4096, ...over.dataset },
+  reader: { data_loader: 'pytorch', batch_size: 2, read_threads: 1, ...over.reader },
+  train: { epochs: 1, computation_time: 0.001, ...over.train },
 })
 
 before(async () => {

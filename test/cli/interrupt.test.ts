@@ -29,5 +29,5 @@ for (const ranks of [1, 20])
     assert.ok(!fs.existsSync(join(out, 'summary.json')))
     assert.ok(!fs.existsSync(join(out, 'result.json')))
     const partial = JSON.parse(fs.readFileSync(join(out, 'result.partial.json'), 'utf8')) as Record<string, unknown>
-    assert.equal(partial['semantics'], 'mlcommons')
+    assert.equal(partial.semantics, 'mlcommons')
   })

@@ -77,7 +77,7 @@ const cases: Case[] = [
     name: 'tfrecord, TensorFlow, two ranks',
     ranks: 2,
     semantics: 'upstream',
-    workload: base('tfrecord', 'tensorflow', { num_files_train: 8, num_samples_per_file: 6 }, { batch_size: 3 }),
+    workload: base('tfrecord', 'tensorflow', { num_files_train: 24, num_samples_per_file: 4 }, { batch_size: 3 }),
   },
   {
     name: 'many readers in flight on the event loop',
@@ -98,7 +98,7 @@ for (const { name, ranks, semantics, workload } of cases)
     test('what is read is what the plan says, and the outputs say the same', async () => {
       const folder = scratchFolder('run')
       const data = join(folder, 'data')
-      const config = workloadFile(folder, { ...workload, dataset: { ...(workload['dataset'] as object), data_folder: data } })
+      const config = workloadFile(folder, { ...workload, dataset: { ...(workload.dataset as object), data_folder: data } })
       const common = ['--ranks', String(ranks), '--semantics', semantics]
       const generated = await driver(['generate', config, '-q', ...common])
       assert.equal(generated.code, 0, generated.stderr)
@@ -126,12 +126,12 @@ for (const { name, ranks, semantics, workload } of cases)
       }[]
       const reads = events.filter((event) => event.name === 'read').sort((a, b) => a.ts - b.ts)
       for (const batch of planned) {
-        const of = reads.filter(({ args }) => args['rank'] === batch.rank && args['epoch'] === batch.epoch && args['split'] === batch.split)
-        const found = of.filter(({ args }) => args['step'] === batch.step).map(({ args }) => [args['file'], args['sample']])
+        const of = reads.filter(({ args }) => args.rank === batch.rank && args.epoch === batch.epoch && args.split === batch.split)
+        const found = of.filter(({ args }) => args.step === batch.step).map(({ args }) => [args.file, args.sample])
         if (batch.reader === undefined) assert.deepEqual(found.sort(), [...batch.samples].sort(), `step ${batch.step}`)
         else {
           assert.deepEqual(found, batch.samples, `rank ${batch.rank} epoch ${batch.epoch} step ${batch.step}`)
-          assert.ok(of.filter(({ args }) => args['step'] === batch.step).every(({ args }) => args['reader'] === batch.reader))
+          assert.ok(of.filter(({ args }) => args.step === batch.step).every(({ args }) => args.reader === batch.reader))
         }
       }
       // Steps: the loop computes on each planned batch once, after its last read has ended.
