@@ -109,13 +109,8 @@ export function buildResult(input: ResultInput): Result {
 
 /** The text of a result: JSON that any parser accepts. A number that is none (nothing to divide by) is left out, or null within a list. */
 export function resultJson(result: Result): string {
-  const text = JSON.stringify(
-    result,
-    function (this: unknown, _key, value: unknown) {
-      return typeof value === 'number' && !Number.isFinite(value) && !Array.isArray(this) ? undefined : value
-    },
-    2,
-  )
+  const absentIfNone = (_key: string, value: unknown) => (typeof value === 'number' && !Number.isFinite(value) ? undefined : value)
+  const text = JSON.stringify(result, absentIfNone, 2)
   return `${text}\n`
 }
 

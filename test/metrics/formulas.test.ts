@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { dlioMetric, joinEvaluations, joinTraining } from '#src/metrics/dlio-metric.js'
 import {
   blockFigures,
+  busyAndTotal,
   describeBlock,
   epochFigures,
   evaluationFigures,
@@ -11,8 +12,8 @@ import {
   formulas,
   stepWindow,
 } from '#src/metrics/formulas.js'
-import { summarize } from '#src/metrics/summary.js'
-import { epochOf, figuresOf, inputOf, settings, stepsOf, workedExample } from './samples.js'
+import { checkpointSeconds, summarize } from '#src/metrics/summary.js'
+import { client, epochOf, figuresOf, inputOf, settings, stepsOf, workedExample } from './samples.js'
 
 const rule = { excludeStartSteps: 1, excludeEndSteps: 0, plannedSteps: 5 }
 const near = (actual: number | null | undefined, expected: number, where = '') =>
@@ -152,6 +153,30 @@ test('more excluded steps than there are leave nothing, in DLIO a slice that cou
   const wide = { excludeStartSteps: 0, excludeEndSteps: 7, plannedSteps: 5 }
   assert.deepEqual(stepWindow(5, wide, formulas.default), { begin: 0, end: 0, tailBegin: 0 })
   assert.deepEqual(stepWindow(5, wide, formulas['upstream-exact']), { begin: 0, end: 3, tailBegin: 3 })
+})
+
+test('where DLIO’s slices overlap, it takes the steps in both out of the wall time twice, and so does its exact formula', () => {
+  const steps = stepsOf(0, 20, [1, 2, 3, 4, 5], [1, 1, 1, 1, 1])
+  const bounds = { excludeStartSteps: 3, excludeEndSteps: 4, plannedSteps: 5 }
+  assert.equal(busyAndTotal(steps, bounds, formulas['mlcommons-exact']).totalMs, 20_000 - (1 + 2 + 3) * 1000 - (2 + 3 + 4 + 5) * 1000)
+  assert.deepEqual(blockFigures(steps, 1, bounds, formulas['mlcommons-exact']), {
+    auPercent: 0,
+    samplesPerSecond: 0,
+    steps: 5,
+    measuredSteps: 0,
+  })
+})
+
+test('computations that end late by more than 2 % of their length are told: the client distorts the result', () => {
+  const record = inputOf([[epochOf(1, [workedExample[0]])]], 5)
+  const codes = (computeLagMeanMs: number) =>
+    summarize({ ...record, client: { ...client, computeLagMeanMs } }, settings).warnings.map((warning) => warning.code)
+  assert.deepEqual(codes(9), [])
+  assert.deepEqual(codes(11), ['client-lag'])
+})
+
+test('checkpoint times are differences of stamps in whole microseconds, as DLIO subtracts them', () => {
+  assert.equal(checkpointSeconds({ beginMs: 1000.0004, endMs: 1000.0019 }), 2e-6)
 })
 
 test('each block loses its first steps, and the end of the window lies in the epoch, not in the block', () => {

@@ -73,6 +73,7 @@ const broken: [string, unknown, unknown, RegExp][] = [
     stats,
     /epoch 1 proc\.block1\[0\] must be a finite number, not null/,
   ],
+  ['a time beyond all numbers', JSON.stringify(output).replace('0.3', '1e999'), stats, /epoch 1 proc\.block1\[0\] must be a finite number/],
   [
     'lists of unequal length',
     changed(output, (o) => (o['1']!.load!.block1 = [])),

@@ -124,3 +124,21 @@ test('all ranks’ files and the summary are written whole, and no temporary fil
     rmSync(folder, { recursive: true })
   }
 })
+
+test('a rank that knows only its own host takes its facts from there, and rank 0 with all hosts from the rank’s place', () => {
+  const record = inputOf([[], [], [], []], 0)
+  const [first, second] = [record.hosts[0]!, { ...record.hosts[0]!, hostname: 'host1', memoryBytes: 2 ** 30 }]
+  const base = { ...filesInput(runs[0]!), world: { ranks: 4, hosts: 2 } }
+  const hostOf = (hosts: readonly (typeof first)[], rank: number) => {
+    const text = rankOutputJson({ ...base, record: { ...record, hosts } }, record.ranks[rank]!)
+    return (JSON.parse(text) as { hostname: string }).hostname
+  }
+  assert.equal(hostOf([second], 3), 'host1')
+  assert.deepEqual(
+    [0, 1, 2, 3].map((rank) => hostOf([first, second], rank)),
+    ['host0', 'host0', 'host1', 'host1'],
+  )
+  const summary = JSON.parse(summaryJson({ ...base, record: { ...record, hosts: [first, second] } })) as Record<string, unknown>
+  assert.deepEqual(summary.host_memory_GB, [8, 1])
+  assert.deepEqual(summary.host_cpu_count, [4, 4])
+})

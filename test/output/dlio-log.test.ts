@@ -183,3 +183,13 @@ test('a log is begun anew, and one that cannot be written is a storage error', (
   assert.equal(readFileSync(path, 'utf8'), '')
   assert.throws(() => new DlioLog(join(folder, 'missing', 'dlio.log'), options), StorageError)
 })
+
+test('checkpoint lines of the final block follow the counts in the configuration, and a plain computation time is quoted as a mean', () => {
+  const optionsFor = (checkpoint: object, train: object) =>
+    dlioLogOptions({ semantics: 'upstream', raw: { checkpoint, train } } as never, 1)
+  assert.deepEqual(optionsFor({ num_checkpoints_write: 0, num_checkpoints_read: 2 }, {}).checkpointLines, { save: false, load: true })
+  assert.deepEqual(optionsFor({ num_checkpoints_write: 1, num_checkpoints_read: -1 }, {}).checkpointLines, { save: true, load: false })
+  assert.equal(optionsFor({}, { computation_time: 0.5 }).computationTime, "{'mean': 0.5}")
+  assert.equal(optionsFor({}, { computation_time: { mean: 0.5, stdev: 0.1 } }).computationTime, "{'mean': 0.5, 'stdev': 0.1}")
+  assert.equal(optionsFor({}, {}).computationTime, '{}')
+})
