@@ -2,7 +2,7 @@
 import type { Workload } from '../config/workload.js'
 import type { FileMap } from './file-map.js'
 import { splitNumbers } from './loaders.js'
-import { epochCounts, refuse, type SplitMapping, type SplitSource } from './mapping.js'
+import { epochCounts, refuse, type SplitMapping, type SplitSource, uncappedSteps } from './mapping.js'
 import { batchesOfPass, RecordOrder, type RecordPipeline, type RecordShard } from './record-order.js'
 import { ShufflePasses, type TfSeeds, tfSeeds } from './tf-random.js'
 
@@ -34,8 +34,10 @@ export function tfrecord(workload: Workload, source: SplitSource, variant: Recor
   // A rank without a full batch ends at once; the others would wait for it for ever, so nobody takes a step.
   const available = perPass === 0 ? 0 : total * workload.train.epochs
   const counts = epochCounts(source, available)
-  const delivered = Math.min(source.maxSteps, available) * batchSize * ranks
-  const distinct = Math.min(source.maxSteps, available, perPass) * batchSize * ranks
+  const uncapped = uncappedSteps(source, available)
+  const delivered = uncapped * batchSize * ranks
+  // Without a shuffle every pass gives the same batches; with one, a later pass may find a few of those that an earlier one has dropped.
+  const distinct = perPassOf.reduce((sum, own) => sum + Math.min(uncapped, own) * batchSize, 0)
   return {
     ...splitNumbers(source, counts.steps, { delivered, distinct }),
     order: (rank, epoch) => {

@@ -10,12 +10,12 @@ const headerBytes = 8
 
 /** Lays out arrays in one SharedArrayBuffer. Declare first, then `attach`; the declared arrays exist from then on. */
 export class SharedLists {
-  private declaredBytes = headerBytes
+  private declaredBytes = 0
   private buffer: SharedArrayBuffer | undefined
 
   /** Bytes needed, 0 where no array is declared. */
   get bytes(): number {
-    return this.declaredBytes === headerBytes ? 0 : this.declaredBytes
+    return this.declaredBytes
   }
 
   uint32(length: number): () => Uint32Array {
@@ -30,8 +30,8 @@ export class SharedLists {
   }
 
   private declare<A>(length: number, width: number, make: Maker<A>): () => A {
-    const at = this.declaredBytes
-    this.declaredBytes += Math.ceil((length * width) / 8) * 8
+    const at = Math.max(this.declaredBytes, headerBytes)
+    this.declaredBytes = at + Math.ceil((length * width) / 8) * 8
     let view: A | undefined
     return () => {
       if (view === undefined) {
