@@ -1,6 +1,7 @@
 // Hashes of what is read in which order, to prove that two runs have read the same. Readers do not count: threads change who reads, and
 // with PyTorch not what is read.
 import { createHash, type Hash } from 'node:crypto'
+import { createPlan } from '../plan/plan.js'
 import type { Plan } from '../plan/types.js'
 import type { BatchSink, EpochOrder, FileList, Split } from './types.js'
 
@@ -84,6 +85,20 @@ export class OrderDigest {
   hex(): string {
     return this.run.digest('hex')
   }
+}
+
+/**
+ * `orderDigest` of a whole run by a plan, wherever that plan stands: computed on a plan of its own from the same inputs, at about 0.1 µs a
+ * sample, the shuffles of all epochs included.
+ */
+export function runDigest({ workload, world, train, valid }: Plan): string {
+  const plan = createPlan(workload, world, { train: train.files, valid: valid.files })
+  const digest = new OrderDigest(plan)
+  for (let epoch = 1; epoch <= plan.epochs; epoch++) {
+    plan.advance(epoch)
+    digest.allRanks(epoch)
+  }
+  return digest.hex()
 }
 
 /** What is delivered in an epoch, in this order. */
