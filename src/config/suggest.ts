@@ -23,14 +23,17 @@ function editDistance(a: string, b: string, limit: number): number {
 const separators = /[-_. ]/g
 
 /** The known name that `name` was probably meant to be, or undefined when none is near. Letter case and separators count little. */
-export function nearest(name: string, known: Iterable<string>): string | undefined {
+export function nearest(name: string, names: Iterable<string>): string | undefined {
   const wanted = name.toLowerCase().replace(separators, '')
   if (wanted.length === 0 || wanted.length > 100) return undefined
   const limit = wanted.length <= 3 ? 1 : wanted.length <= 6 ? 2 : 3
   let best: string | undefined
   let bestDistance = limit + 1
-  for (const candidate of known) {
-    const distance = editDistance(wanted, candidate.toLowerCase().replace(separators, ''), limit)
+  for (const candidate of names) {
+    const known = candidate.toLowerCase().replace(separators, '')
+    // A shortened word is a likely slip, though less so than a misspelt one.
+    const shortened = wanted.length >= 3 && known.startsWith(wanted) ? limit : Number.POSITIVE_INFINITY
+    const distance = Math.min(editDistance(wanted, known, limit), shortened)
     if (distance < bestDistance) {
       best = candidate
       bestDistance = distance

@@ -14,7 +14,7 @@ function applied(yaml: string, ...overrides: string[]): unknown {
   return toPlain(root)
 }
 
-const valueFor = (text: string) => (applied('a: 1', `k=${text}`) as { k: unknown }).k
+const parsed = (text: string) => (applied('a: 1', `k=${text}`) as { k: unknown }).k
 
 test("values follow Hydra's grammar, not YAML's", () => {
   const cases: [string, unknown][] = [
@@ -59,7 +59,7 @@ test("values follow Hydra's grammar, not YAML's", () => {
     ['{u:http://h:1/}', { u: 'http://h:1/' }],
     ['{}', {}],
   ]
-  for (const [text, value] of cases) assert.deepEqual(valueFor(text), value, text)
+  for (const [text, value] of cases) assert.deepEqual(parsed(text), value, text)
 })
 
 test('all spellings of a key set it, and the last one wins', () => {

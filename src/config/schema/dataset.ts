@@ -69,7 +69,7 @@ export const dataset = section({
     compression_level: key(int({ min: 0, max: 9 }), 4, 'Level of gzip in hdf5 files.'),
     enable_chunking: key(bool(), false, 'Nothing.', { ignored: true }),
     chunk_size: key(count, 0, 'Nothing.', { unit: 'bytes', ignored: true }),
-    keep_files: key(bool(), true, 'false: the data folder is deleted at the end of the run.'),
+    keep_files: key(bool(), true, 'Keep the data set; false: the data folder is deleted at the end of the run.'),
     'hdf5.chunk_dims': key(dims, [], 'Chunk shape of hdf5 data sets, samples first.', { unit: 'elements' }),
     'hdf5.max_shape': key(dims, [], 'Largest shape of a sample in hdf5 data sets; makes them chunked.', { unit: 'elements' }),
     'hdf5.num_dset_per_record': key(int({ min: 1 }), 1, 'Data sets that share a sample; must divide the first of `record_dims`.'),
