@@ -134,7 +134,7 @@ test('a bad value of an override names the override', () => {
     [
       'command line  reader.batch_size = 0',
       '   | ++workload.reader.batch_size=0',
-      '  rule: must be an integer of at least 1',
+      '  rule: must be an integer of at least 1 and at most 16777216',
       '  remedy: give such a value, or delete the key for the default, 1',
     ].join('\n'),
   )

@@ -18,7 +18,7 @@ function expectOneProblem(cases: readonly Case[]): void {
 
 test('counts and sizes are integers within their bounds', () => {
   expectOneProblem([
-    ['reader: {batch_size: 0}', /reader\.batch_size = 0\n.*rule: must be an integer of at least 1\n.*default, 1/s],
+    ['reader: {batch_size: 0}', /reader\.batch_size = 0\n.*rule: must be an integer of at least 1 and at most 16777216\n.*default, 1/s],
     ['reader: {batch_size: 2.5}', /reader\.batch_size = 2\.5\n.*rule: must be an integer of at least 1/s],
     ['reader: {batch_size: "4"}', /reader\.batch_size = "4"\n.*remedy: write 4 without quotes/s],
     ['reader: {batch_size: four}', /reader\.batch_size = "four"\n.*rule: must be an integer/s],
@@ -39,7 +39,7 @@ test('counts and sizes are integers within their bounds', () => {
     ['metric: {au: 90}', /metric\.au = 90\n.*rule: must be a finite number of at least 0 and at most 1/s],
     ['output: {metric: {exclude_start_steps: -1}}', /output\.metric\.exclude_start_steps = -1/],
     [
-      'dataset: {num_files_train: 4000000000000, num_samples_per_file: 4000}',
+      'dataset: {num_files_train: 2000000000, num_samples_per_file: 400000000}',
       /dataset\.num_files_train = .*rule: makes more than 2\^53 samples/s,
     ],
     ['dataset: {record_dims: [4000000000, 4000000000]}', /dataset\.record_dims = .*rule: makes a sample of more than 2\^50 elements/s],
@@ -72,6 +72,11 @@ test('words with a fixed set of spellings are taken only in those', () => {
     ['storage: {storage_type: nfs}', /rule: must be one of local_fs, direct_fs, parallel_fs, s3, aistore/],
     ['dataset: {data_folder: 2026}', /dataset\.data_folder = 2026\n.*remedy: put the value in quotes/s],
     ['dataset: {data_folder: ""}', /rule: must be text that is not empty/],
+    ['dataset: {data_folder: "a\\0b"}', /data_folder = .*rule: must be text that is not empty/s],
+    ['dataset: {file_prefix: "../x"}', /dataset\.file_prefix = "\.\.\/x"\n.*rule: must be a file name, without slashes/s],
+    ['output: {log_file: ..}', /rule: must be a file name, without slashes/],
+    ['dataset: {num_files_train: 3000000000}', /rule: must be an integer of at least 0 and at most 2147483647/],
+    ['reader: {batch_size: 20000000}', /rule: must be an integer of at least 1 and at most 16777216/],
   ])
 })
 

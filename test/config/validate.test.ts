@@ -57,7 +57,10 @@ test('validate shows every problem and exits with 2, in JSON with --json', (t) =
   const people = validate(t, path)
   assert.deepEqual([people.out, people.code], ['', 2])
   assert.equal(people.err.split('rule:').length, 3)
-  assert.match(people.err, /\n\n2 problems in the configuration: reader\.batch_size must be an integer of at least 1\n$/)
+  assert.match(
+    people.err,
+    /\n\n2 problems in the configuration: reader\.batch_size must be an integer of at least 1 and at most 16777216\n$/,
+  )
   const json = validate(t, path, '--json')
   assert.deepEqual([json.err, json.code], ['', 2])
   const { ok, problems } = JSON.parse(json.out)
@@ -68,7 +71,7 @@ test('validate shows every problem and exits with 2, in JSON with --json', (t) =
     column: 22,
     path: 'reader.batch_size',
     value: '0',
-    rule: 'must be an integer of at least 1',
+    rule: 'must be an integer of at least 1 and at most 16777216',
     remedy: 'give such a value, or delete the key for the default, 1',
     excerpt: 'reader: {batch_size: 0}',
   })

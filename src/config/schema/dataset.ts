@@ -1,7 +1,10 @@
 import { key, section } from './key.js'
-import { bool, choice, int, list, nullable, number, shape, text } from './kinds.js'
+import { bool, choice, fileName, int, list, nullable, number, shape, text } from './kinds.js'
 
 const count = int({ min: 0 })
+/** More than any file system holds; and it bounds what an order of files costs. */
+const files = int({ min: 0, max: 2 ** 31 - 1 })
+const maxRecord = 2 ** 50
 const dims = list(int({ min: 1 }))
 const column = shape(
   { name: text(), dtype: text(), size: int({ min: 1 }) },
@@ -41,21 +44,28 @@ export const dataset = section({
       'tfrecord',
       "Format of the files, and their suffix. `parquet` is of MLCommons' DLIO; `hdf5_opt` has no reader anywhere.",
     ),
-    num_files_train: key(count, 8, 'Files of the training set.'),
-    num_files_eval: key(count, 0, 'Files of the evaluation set.'),
+    num_files_train: key(files, 8, 'Files of the training set.'),
+    num_files_eval: key(files, 0, 'Files of the evaluation set.'),
     num_samples_per_file: key(int({ min: 1 }), 1, 'Samples in each file.'),
-    num_subfolders_train: key(count, 0, 'Subfolders of `train`; 0 or 1: none.'),
-    num_subfolders_eval: key(count, 0, 'Subfolders of `valid`; 0 or 1: none.'),
+    num_subfolders_train: key(files, 0, 'Subfolders of `train`; 0 or 1: none.'),
+    num_subfolders_eval: key(files, 0, 'Subfolders of `valid`; 0 or 1: none.'),
     record_length_bytes: key(
-      number({ min: 1 }),
+      number({ min: 1, max: maxRecord }),
       65536,
       'Size of a sample: the square array of this many elements, rounded down. May be fractional.',
       { unit: 'elements' },
     ),
-    record_length_bytes_stdev: key(number({ min: 0 }), 0, 'Spread of the size of samples from file to file.', { unit: 'elements' }),
-    record_length_bytes_resize: key(number({ min: 0 }), 0, 'Size of the array a sample is turned into; 0: as `record_length_bytes`.', {
-      unit: 'bytes',
+    record_length_bytes_stdev: key(number({ min: 0, max: maxRecord }), 0, 'Spread of the size of samples from file to file.', {
+      unit: 'elements',
     }),
+    record_length_bytes_resize: key(
+      number({ min: 0, max: maxRecord }),
+      0,
+      'Size of the array a sample is turned into; 0: as `record_length_bytes`.',
+      {
+        unit: 'bytes',
+      },
+    ),
     record_dims: key(dims, [], 'Shape of a sample, in place of `record_length_bytes`.', { unit: 'elements' }),
     record_element_type: key(
       choice(['uint8', 'int8', 'uint16', 'int16', 'uint32', 'int32', 'uint64', 'int64', 'float16', 'float32', 'float64']),
@@ -64,7 +74,7 @@ export const dataset = section({
     ),
     record_element_bytes: key(int({ min: 1 }), 4, 'Overwritten by the width of `record_element_type`.', { unit: 'bytes', ignored: true }),
     generation_buffer_size: key(int({ min: 1 }), 2 ** 31, 'Largest piece in which indexed_binary files are written.', { unit: 'bytes' }),
-    file_prefix: key(text(), 'img', 'Beginning of file names: `{prefix}_{i}_of_{N}.{format}`.'),
+    file_prefix: key(fileName(), 'img', 'Beginning of file names: `{prefix}_{i}_of_{N}.{format}`.'),
     compression: key(nullable(text()), 'none', 'Only hdf5 (gzip, lzf) and csv are really compressed, as in DLIO.'),
     compression_level: key(int({ min: 0, max: 9 }), 4, 'Level of gzip in hdf5 files.'),
     enable_chunking: key(bool(), false, 'Nothing.', { ignored: true }),

@@ -119,12 +119,21 @@ export function bool({ words = false } = {}): Kind<boolean> {
   })
 }
 
-/** Text that is not empty. */
+/** Text that is not empty, and that a system call takes: without zero characters. */
 export function text(): Kind<string> {
+  return textLike('must be text that is not empty', /^[^\0]+$/)
+}
+
+/** The name of a file, or a part of one: it must not lead out of its folder. */
+export function fileName(): Kind<string> {
+  return textLike('must be a file name, without slashes', /^(?!\.{1,2}$)[^\0/\\]+$/)
+}
+
+function textLike(rule: string, form: RegExp): Kind<string> {
   return kind({
     type: 'text',
-    rule: 'must be text that is not empty',
-    make: () => z._string(z.$ZodString, { checks: [z._minLength(1)] }),
+    rule,
+    make: () => z._string(z.$ZodString, { checks: [z._regex(form)] }),
     remedy: (value) => (typeof value === 'number' || typeof value === 'boolean' ? 'put the value in quotes' : undefined),
   })
 }

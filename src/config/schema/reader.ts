@@ -5,6 +5,8 @@ import { anything, bool, choice, int, list, nullable, number, text } from './kin
 /** Far more than any data loader uses; what is beyond is a slip, and every reader costs memory. */
 const maxThreads = 1024
 const threads = int({ min: 0, max: maxThreads })
+/** Beyond any batch that is trained on; it bounds the memory of a batch's samples. */
+const batch = int({ min: 1, max: 2 ** 24 })
 const noTime = { type: 'constant', mean: 0 } as const
 
 export const reader = section({
@@ -22,8 +24,8 @@ export const reader = section({
     }),
     data_loader_classname: key(nullable(text()), null, 'Python class of a loader of one’s own; needs `data_loader_sampler`.'),
     reader_classname: key(nullable(text()), null, 'Python class of a reader of one’s own.'),
-    batch_size: key(int({ min: 1 }), 1, 'Samples of a training batch of one rank.'),
-    batch_size_eval: key(int({ min: 1 }), 1, 'Samples of an evaluation batch of one rank.'),
+    batch_size: key(batch, 1, 'Samples of a training batch of one rank.'),
+    batch_size_eval: key(batch, 1, 'Samples of an evaluation batch of one rank.'),
     read_threads: key(
       threads,
       1,
@@ -34,7 +36,7 @@ export const reader = section({
     }),
     computation_threads: key(threads, 1, 'Parallel map calls of the TFRecord pipeline.'),
     prefetch_size: key(
-      int({ min: 0 }),
+      int({ min: 0, max: 2 ** 20 }),
       2,
       'Batches read ahead of one rank; PyTorch: ceil(prefetch_size ÷ read_threads) for each worker, 2 when 0.',
     ),
@@ -49,7 +51,7 @@ export const reader = section({
       'off',
       "Shuffle samples in the TFRecord pipeline's buffer; no effect on PyTorch's order.",
     ),
-    shuffle_size: key(int({ min: 1 }), 1024, 'Samples in the shuffle buffer.'),
+    shuffle_size: key(int({ min: 1, max: 2 ** 31 - 1 }), 1024, 'Samples in the shuffle buffer.'),
     read_type: key(
       anything('`on_demand` | `memory`'),
       undefined,
@@ -62,7 +64,10 @@ export const reader = section({
       'Nothing here; in DLIO only the indexed_binary generator asks it.',
       { ignored: true },
     ),
-    transfer_size: key(nullable(int({ min: 1 })), null, 'Size of the reads of TFRecord files.', { unit: 'bytes', defaultText: '262144' }),
+    transfer_size: key(nullable(int({ min: 1, max: 2 ** 30 })), null, 'Size of the reads of TFRecord files.', {
+      unit: 'bytes',
+      defaultText: '262144',
+    }),
     odirect: key(bool(), false, 'Read npy and npz files with O_DIRECT; `--direct` does it for every format.'),
     dont_use_mmap: key(bool(), false, 'Of the DALI loader only.'),
     multiprocessing_context: key(
