@@ -139,6 +139,7 @@ export class SequentialSource {
   }
 
   failEnd(what: string, missingBytes: number): never {
+    if (this.position === 0) throw new DataError(this.uri, 'is empty: it has 0 bytes')
     throw new DataError(this.uri, `is truncated: it ends within ${what}, ${missingBytes} bytes early`, this.position)
   }
 }

@@ -107,7 +107,8 @@ export class NpzReader implements SampleReader {
   #recognise(uri: string, begin: number, end: number): boolean {
     const { window } = this.port
     if (this.#head !== undefined && sameHead(this.#head, window.view, begin, end)) return true
-    if (end - begin < 4) throw new DataError(uri, `is truncated: it has ${end - begin} bytes, less than any .npz file`)
+    if (end === begin) throw new DataError(uri, 'is empty: it has 0 bytes')
+    if (end - begin < 4) return false
     const signature = u32(window.bytes, begin)
     if (signature !== localSignature) failForeign(uri, signature)
     this.#head = parseHead(uri, window.bytes, begin, end, this.options)
@@ -169,7 +170,8 @@ export class NpzReader implements SampleReader {
     const handle = yield port.open(uri)
     try {
       const head = yield port.read(handle, 0, pageBytes)
-      if (head < 4) throw new DataError(uri, `is truncated: it has ${head} bytes, less than any .npz file`)
+      if (head < endBytes)
+        throw new DataError(uri, head === 0 ? 'is empty: it has 0 bytes' : `is truncated: it has ${head} bytes, less than any .npz file`)
       const signature = u32(port.window.bytes, port.window.begin)
       if (signature !== localSignature) failForeign(uri, signature)
       const bytes = yield* this.#readMember(uri, handle)

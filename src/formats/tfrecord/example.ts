@@ -38,6 +38,9 @@ type FieldHandler = (field: number, wire: number, end: number) => Io<void> | und
 
 class ExampleParser {
   readonly #found = new Map<string, Feature>()
+  #low = 0
+  #mid = 0
+  #top = 0
 
   constructor(
     private readonly source: SequentialSource,
@@ -107,7 +110,7 @@ class ExampleParser {
     do {
       if (wire === 2 && this.source.position >= end) break
       if (feature.integers.length === maxIntegers) this.#fail(`has a list of more than ${maxIntegers} integers`)
-      feature.integers.push(Number(BigInt.asIntN(64, yield* this.#varint(end))))
+      feature.integers.push(yield* this.#int64(end))
       feature.count++
     } while (wire === 2)
   }
@@ -116,11 +119,11 @@ class ExampleParser {
   *#message(end: number, handle: FieldHandler): Io<void> {
     const { source } = this
     while (source.position < end) {
-      const tag = Number(yield* this.#varint(end))
+      const tag = yield* this.#varint(end)
       const wire = tag % 8
       const field = Math.floor(tag / 8)
       let fieldEnd = end
-      if (wire === 2) fieldEnd = Number(yield* this.#varint(end)) + source.position
+      if (wire === 2) fieldEnd = (yield* this.#varint(end)) + source.position
       else if (wire === 1) fieldEnd = source.position + 8
       else if (wire === 5) fieldEnd = source.position + 4
       else if (wire !== 0) this.#fail(`has a field of wire type ${wire}`)
@@ -132,18 +135,28 @@ class ExampleParser {
     }
   }
 
-  *#varint(end: number): Io<bigint> {
+  /** A varint as a number: exact up to 2^53, beyond that larger than any position in a file. Its parts stay in `#low`, `#mid`, `#top`. */
+  *#varint(end: number): Io<number> {
     const { source } = this
-    let low = 0
-    let high = 0n
+    this.#low = 0
+    this.#mid = 0
+    this.#top = 0
     for (let shift = 0; shift < 70; shift += 7) {
       if (source.position >= end) this.#fail('has a number that is cut off')
       const byte = source.begin < source.end ? source.bytes[source.begin++]! : yield* source.byte(this.#what)
-      if (shift < 28) low += (byte & 127) * 2 ** shift
-      else high += BigInt(byte & 127) << BigInt(shift)
-      if (byte < 128) return BigInt(low) + high
+      if (shift < 28) this.#low |= (byte & 127) << shift
+      else if (shift < 56) this.#mid |= (byte & 127) << (shift - 28)
+      else this.#top |= (byte & 127) << (shift - 56)
+      if (byte < 128) return this.#low + this.#mid * 2 ** 28 + this.#top * 2 ** 56
     }
     return this.#fail('has a number of more than ten bytes')
+  }
+
+  /** A varint as int64: two's complement, so negative ones need all of their 64 bits. */
+  *#int64(end: number): Io<number> {
+    const value = yield* this.#varint(end)
+    if (this.#top === 0) return value
+    return Number(BigInt.asIntN(64, (BigInt(this.#top) << 56n) | (BigInt(this.#mid) << 28n) | BigInt(this.#low)))
   }
 
   get #what(): string {
