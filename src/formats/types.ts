@@ -65,6 +65,8 @@ export interface Inspection {
 export interface FileSpec {
   /** Shape of one sample without the sample axis, for example [85, 75] or [2, 8, 4]. */
   readonly dims: readonly number[]
+  /** True if `dims` were drawn from record_length_bytes, not given as record_dims: hdf5 drops a leading 1 of the latter only. */
+  readonly dimsDrawn?: boolean
   readonly samples: number
   /** NumPy dtype name. */
   readonly elementType: string

@@ -46,12 +46,10 @@ export function* openChunkIndex(metadata: Metadata, dataset: Dataset, storage: C
 
 type Find = ChunkIndex['find']
 
-// biome-ignore lint/correctness/useYield: other indexes need I/O to find a chunk
 function* nothing(): Io<undefined> {}
 
 function singleChunk(index: IndexOf<'single chunk'>, storage: Chunked, dataset: Dataset): Find {
   const storedBytes = dataset.filters.length > 0 ? index.storedBytes : storage.chunkBytes
-  // biome-ignore lint/correctness/useYield: other indexes need I/O to find a chunk
   return function* (place) {
     return place.every((p) => p === 0) ? { address: index.address, storedBytes, filterMask: index.filterMask } : undefined
   }

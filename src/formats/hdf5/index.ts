@@ -2,10 +2,12 @@
 import type { Format } from '../types.js'
 import { inspectHdf5 } from './inspect.js'
 import { Hdf5SampleReader } from './read.js'
+import { hdf5Writer } from './write.js'
 
 export const hdf5: Format = {
   name: 'hdf5',
   kind: 'sample',
   sampleReader: (port, options) => new Hdf5SampleReader(port, options),
   inspect: inspectHdf5,
+  writer: hdf5Writer,
 }
