@@ -136,7 +136,7 @@ async function train(options: JobOptions, access: { folder: string; direct: bool
     record,
     summary,
     warnings,
-    ...(interruption === undefined ? { orderDigest: runDigest(freshPlan()) } : { interruption }),
+    ...(interruption === undefined ? { orderDigest: runDigest(plan) } : { interruption }),
   })
   if (interruption === undefined) saveDlioFiles(options.outputFolder, { record, summary, workload, world }, log)
   writeResult(options.outputFolder, result)

@@ -116,13 +116,3 @@ export function batchSink(plan: Plan): BatchSink {
 function fingerprint(files: FileList): string {
   return files.count === 0 ? '0' : `${files.count} ${files.name(0)} ${files.name(files.count - 1)}`
 }
-
-/** `orderDigest` of a run: of a plan that nobody has advanced yet. */
-export function runDigest(plan: Plan): string {
-  const digest = new OrderDigest(plan)
-  for (let epoch = 1; epoch <= plan.epochs; epoch++) {
-    plan.advance(epoch)
-    digest.allRanks(epoch)
-  }
-  return digest.hex()
-}

@@ -89,7 +89,7 @@ test('validate never prints secrets', (t) => {
 test('declaring the command loads neither YAML nor the schema', () => {
   const url = fileURLToPath(import.meta.resolve('#src/cli/validate.js'))
   const script = `require(${JSON.stringify(url)}); console.log(Object.keys(require.cache).filter((path) => /node_modules.(yaml|zod)/.test(path)).length)`
-  const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] } as const
+  const options = { encoding: 'utf8', stdio: 'pipe' } as const
   assert.equal(execFileSync(process.execPath, ['-e', script], options).trim(), '0')
   assert.notEqual(execFileSync(process.execPath, ['-e', script.replaceAll('cli/validate.js', 'config/load.js')], options).trim(), '0')
 })
