@@ -96,7 +96,8 @@ function planMaxShape(spec: FileSpec, shape: readonly number[]): readonly number
 
 function planFilter(spec: FileSpec): WrittenFilter | undefined {
   const { compression, compressionLevel } = spec
-  if (compression === '') return undefined
+  // DLIO fails on an explicit `none`; what is meant is plain.
+  if (compression === '' || compression === 'none') return undefined
   if (compression === 'lzf') return { id: FilterId.lzf, level: 0 }
   if (compression !== 'gzip')
     refuse(
