@@ -44,7 +44,7 @@ const cases: Case[] = [
     name: 'hdf5, PyTorch',
     ranks: 2,
     semantics: 'upstream',
-    workload: base('hdf5', 'pytorch', { num_files_train: 8, num_samples_per_file: 4 }, { read_threads: 1 }),
+    workload: base('hdf5', 'pytorch', { num_files_train: 16, num_samples_per_file: 4 }, { read_threads: 1 }),
   },
   {
     name: 'hdf5, PyTorch, whole files',
