@@ -8,10 +8,15 @@ import { fileURLToPath } from 'node:url'
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 export const driver = join(root, 'bin', 'dl-driver.js')
 
+const scratchFolders = []
+process.on('exit', () => {
+  for (const dir of scratchFolders) rmSync(dir, { recursive: true, force: true })
+})
+
 /** A scratch folder in memory, removed at exit. */
 export function scratch(name) {
   const dir = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), `bench-${name}-`))
-  process.on('exit', () => rmSync(dir, { recursive: true, force: true }))
+  scratchFolders.push(dir)
   return dir
 }
 

@@ -167,7 +167,7 @@ function duration(beginMs: number, endMs: number): string {
 }
 
 function seconds(listMs: Float64Array): PythonValue {
-  return Array.from(listMs, (ms) => float(ms / 1000))
+  return listMs.map((ms) => ms / 1000)
 }
 
 /** Absent where the system tells nothing. */

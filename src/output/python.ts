@@ -17,6 +17,8 @@ export type PythonValue =
   | number
   | string
   | PythonFloat
+  /** A list of floats. */
+  | Float64Array
   | readonly PythonValue[]
   | ReadonlyMap<string, PythonValue | undefined>
   | { readonly [key: string]: PythonValue | undefined }
@@ -24,17 +26,12 @@ export type PythonValue =
 /** `repr(float)` of CPython: shortest digits that round-trip, exponent below 1e-4 and from 1e16 on. */
 export function pythonFloat(value: number): string {
   if (Object.is(value, -0)) return '-0.0'
+  const size = Math.abs(value)
+  // JavaScript agrees on the digits, and within these bounds on the notation.
+  if (size >= 1e-4 && size < 1e16) return Number.isInteger(value) ? `${value}.0` : String(value)
   const [mantissa = '', exponentText = '0'] = value.toExponential().split('e')
   const exponent = Number(exponentText)
-  if (exponent < -4 || exponent >= 16) {
-    const size = String(Math.abs(exponent)).padStart(2, '0')
-    return `${mantissa}e${exponent < 0 ? '-' : '+'}${size}`
-  }
-  const sign = mantissa.startsWith('-') ? '-' : ''
-  const digits = mantissa.replace(/[-.]/g, '')
-  if (exponent < 0) return `${sign}0.${'0'.repeat(-exponent - 1)}${digits}`
-  const whole = digits.slice(0, exponent + 1).padEnd(exponent + 1, '0')
-  return `${sign}${whole}.${digits.slice(exponent + 1) || '0'}`
+  return value === 0 ? '0.0' : `${mantissa}e${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`
 }
 
 /** `'{:.Nf}'.format(value)`: rounds the exact binary value, ties to even (JavaScript's toFixed takes the larger). */
@@ -74,7 +71,8 @@ function write(value: PythonValue, newline: string, parts: string[]): void {
   } else if (value instanceof PythonFloat) {
     if (!Number.isFinite(value.value)) throw new TypeError(`JSON cannot hold ${value.value}`)
     parts.push(pythonFloat(value.value))
-  } else if (Array.isArray(value))
+  } else if (value instanceof Float64Array) parts.push(floatList(value, newline))
+  else if (Array.isArray(value))
     writeList('[', ']', value.length, newline, parts, (i, inner) => write(value[i] as PythonValue, inner, parts))
   else {
     const entries = [...(value instanceof Map ? value : Object.entries(value))].filter(
@@ -86,6 +84,18 @@ function write(value: PythonValue, newline: string, parts: string[]): void {
       write(item, inner, parts)
     })
   }
+}
+
+/** Step times come by the hundred thousand: one string, and no object for each. */
+function floatList(values: Float64Array, newline: string): string {
+  if (values.length === 0) return '[]'
+  const inner = `${newline}    `
+  let text = ''
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isFinite(values[i])) throw new TypeError(`JSON cannot hold ${values[i]}`)
+    text += `${i === 0 ? '[' : ','}${inner}${pythonFloat(values[i]!)}`
+  }
+  return `${text}${newline}]`
 }
 
 function writeList(
