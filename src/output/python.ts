@@ -86,16 +86,17 @@ function write(value: PythonValue, newline: string, parts: string[]): void {
   }
 }
 
-/** Step times come by the hundred thousand: one string, and no object for each. */
+/** Step times come by the hundred thousand: no object and no growing string for each. */
 function floatList(values: Float64Array, newline: string): string {
   if (values.length === 0) return '[]'
   const inner = `${newline}    `
-  let text = ''
+  const texts = new Array<string>(values.length)
   for (let i = 0; i < values.length; i++) {
-    if (!Number.isFinite(values[i])) throw new TypeError(`JSON cannot hold ${values[i]}`)
-    text += `${i === 0 ? '[' : ','}${inner}${pythonFloat(values[i]!)}`
+    const value = values[i]!
+    if (!Number.isFinite(value)) throw new TypeError(`JSON cannot hold ${value}`)
+    texts[i] = pythonFloat(value)
   }
-  return `${text}${newline}]`
+  return `[${inner}${texts.join(`,${inner}`)}${newline}]`
 }
 
 function writeList(
