@@ -34,7 +34,7 @@ export function registerGenerate(program: Command): void {
     .addOption(ranks)
     .option('--resume', 'keep files that already have exactly their planned size')
     .option('--json', 'print a report to standard output')
-    .addOption(new Option('-q, --quiet', 'only errors and warnings').conflicts('verbose'))
+    .addOption(new Option('-q, --quiet', 'no words but errors').conflicts('verbose'))
     .option('-v, --verbose', 'more words')
     .addHelpText('after', examples)
     .action(async (config: string, overrides: string[], options: GenerateCommandOptions) => {

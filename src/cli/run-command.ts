@@ -54,7 +54,7 @@ export async function runCommand(config: string, overrides: readonly string[], o
 }
 
 function report(
-  { result, summary, record, warnings }: JobOutcome,
+  { result, summary, record, lateWarnings }: JobOutcome,
   workload: Workload,
   folder: string,
   options: RunOptions,
@@ -66,7 +66,7 @@ function report(
       renderSummary({
         summary,
         record,
-        warnings,
+        warnings: lateWarnings,
         folder,
         replayed: `${workload.semantics} DLIO, ${workload.framework} (${workload.frameworkReason})`,
         palette: terminal.palette,

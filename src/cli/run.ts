@@ -44,7 +44,7 @@ export function registerRun(program: Command): void {
     .option('--strict-au', 'exit with 3 when AU is below metric.au')
     .option('--trace <file>', 'write every sample read and every step in Chrome trace format')
     .option('--json', 'print result.json to standard output')
-    .addOption(new Option('-q, --quiet', 'only errors and warnings').conflicts('verbose'))
+    .addOption(new Option('-q, --quiet', 'no words but errors').conflicts('verbose'))
     .option('-v, --verbose', 'more words')
     .addHelpText('after', examples)
     .action(async (config: string, overrides: string[], options: RunOptions) => {

@@ -2,6 +2,8 @@
 import type { Warning, Workload } from '../config/workload.js'
 import { ConfigError } from '../errors.js'
 import { formatNames, isFormatName } from '../formats/index.js'
+import { recordBytes } from '../metrics/settings.js'
+import { decimalBytes } from '../output/text.js'
 import type { Plan } from '../plan/types.js'
 import { localPath, parseLocation } from '../storage/uri.js'
 
@@ -67,6 +69,19 @@ function trimming({ workload, world, train }: Plan): string {
   if (workload.semantics !== 'upstream' || train.numFilesUsed > 0) return ''
   const unit = workload.dataset.numSamplesPerFile * train.batchSize * world.ranks
   return ` (upstream DLIO trims the files to a multiple of samples per file × batch size × ranks = ${unit}, which leaves none; MLCommons' does not: --semantics mlcommons)`
+}
+
+/** Data that fits into memory is read from the page cache after the first epoch (or at once, when it has just been generated). */
+export function cacheWarnings(plan: Plan, direct: boolean, memoryBytes: number): Warning[] {
+  const { dataset } = plan.workload
+  const dataBytes = recordBytes(dataset) * dataset.numSamplesPerFile * plan.train.numFilesUsed
+  if (direct || dataBytes > memoryBytes) return []
+  return [
+    {
+      code: 'page-cache',
+      message: `the data set (${decimalBytes(dataBytes)}) fits into memory (${decimalBytes(memoryBytes)}): reads may come from the page cache and not from the storage; use --direct, or more data`,
+    },
+  ]
 }
 
 function refusal(path: string, value: string, rule: string): ConfigError {

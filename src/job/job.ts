@@ -18,7 +18,7 @@ import { prepareOutputFolder } from '../output/writable.js'
 import { packageInfo } from '../package.js'
 import { createPlan } from '../plan/plan.js'
 import type { Plan } from '../plan/types.js'
-import { checkSteps, dataAccess, missingFeatures } from './checks.js'
+import { cacheWarnings, checkSteps, dataAccess, missingFeatures } from './checks.js'
 import { eventsOf } from './events.js'
 import { runRecord } from './record.js'
 
@@ -49,7 +49,8 @@ export interface JobOutcome {
   readonly result?: Result
   readonly summary?: Summary
   readonly record?: RunRecord
-  readonly warnings: readonly Warning[]
+  /** Warnings that the log has not been told yet. */
+  readonly lateWarnings: readonly Warning[]
 }
 
 /** Runs a job. Throws ConfigError and RunError with exit code 2 before anything is touched, other errors with 1. An interrupted job resolves with a partial result. */
@@ -73,7 +74,7 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
       })
       log.event({ type: 'generationEnd', atMs: Date.now() })
     }
-    if (!trains) return { warnings: options.warnings }
+    if (!trains) return { lateWarnings: [] }
     return await train(options, access, log, beginMs)
   } finally {
     dlioLog.close()
@@ -99,8 +100,15 @@ async function train(options: JobOptions, access: { folder: string; direct: bool
   // Of the same order, but not yet advanced: the plan that runs is brought from epoch to epoch by its conductor.
   const freshPlan = () => createPlan(workload, world, listing.files, new SharedArrayBuffer(plan.sharedBytes))
   checkSteps(plan)
-  const planWarnings = [...missingFeatures(workload), ...listing.warnings, ...plan.warnings]
-  for (const { message } of planWarnings) log.line('warning', message)
+  const host = readHost()
+  const planWarnings = [
+    ...missingFeatures(workload),
+    ...listing.warnings,
+    ...plan.warnings,
+    ...cacheWarnings(plan, access.direct, host.memoryBytes),
+  ]
+  // Told before a long run, not after it.
+  for (const { message } of [...options.warnings, ...planWarnings]) log.line('warning', message)
   announceSteps(plan, log)
 
   const engine = startEngine({
@@ -119,13 +127,13 @@ async function train(options: JobOptions, access: { folder: string; direct: bool
   options.onStart?.(engine.progress)
   const measured = await engine.finished.finally(() => options.signal.removeEventListener('abort', stop))
 
-  const warnings = [...options.warnings, ...planWarnings]
+  const lateWarnings: Warning[] = []
   if (measured.requestsBounded)
-    warnings.push({
+    lateWarnings.push({
       code: 'bounded-requests',
       message: `O_DIRECT requests are ${measured.io.requestBytes / 2 ** 20} MiB each, not whole files as DLIO's are, to bound memory`,
     })
-  const record = runRecord({ plan, engine: measured, host: readHost(), beginMs, endMs: Date.now() })
+  const record = runRecord({ plan, engine: measured, host, beginMs, endMs: Date.now() })
   const summary = summarizeRun(record, workload)
   const interruption = measured.complete ? undefined : 'interrupted by a signal'
   const result = buildResult({
@@ -135,12 +143,12 @@ async function train(options: JobOptions, access: { folder: string; direct: bool
     world,
     record,
     summary,
-    warnings,
+    warnings: [...options.warnings, ...planWarnings, ...lateWarnings],
     ...(interruption === undefined ? { orderDigest: runDigest(plan) } : { interruption }),
   })
   if (interruption === undefined) saveDlioFiles(options.outputFolder, { record, summary, workload, world }, log)
   writeResult(options.outputFolder, result)
-  return { result, summary, record, warnings }
+  return { result, summary, record, lateWarnings }
 }
 
 function announceSteps(plan: Plan, log: RunLog): void {
