@@ -35,7 +35,8 @@ export async function inspectHdf5(path: string): Promise<Inspection> {
   }
 }
 
-function* inspectFile(port: IoPort, uri: string): Io<Inspection> {
+/** Inspects a file of any storage; layouts beyond the own reader throw UnsupportedLayoutError. */
+export function* inspectFile(port: IoPort, uri: string): Io<Inspection> {
   const handle: number = yield port.open(uri)
   try {
     const fileBytes: number = yield port.size(handle)
