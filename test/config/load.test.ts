@@ -141,6 +141,8 @@ test('unknown keys are named with the one that was probably meant', () => {
     ['train: {batch_size: 4}', /train\.batch_size is no key .* did you mean reader\.batch_size\?/],
     ['dataset: {record_length: 4}', /did you mean dataset\.record_length_bytes\?/],
     ['dataset: {hdf5: {chunk_dim: [1]}}', /dataset\.hdf5\.chunk_dim is no key .* did you mean dataset\.hdf5\.chunk_dims\?/],
+    ['reader: {bacth_sizes: 1}', /did you mean reader\.batch_size\?/],
+    ['train: {epohc: 1}', /did you mean train\.epochs\?/],
     ['raeder: {batch_size: 1}', /raeder is no key .* did you mean reader\?/],
     ['batch_size: 1', /: batch_size is no key .* did you mean reader\.batch_size\?/],
     ['workflow: {debug: true}', /workflow\.debug is no key of DLIO and has no effect$/],

@@ -207,6 +207,7 @@ test('secrets are never shown: neither the value, nor the line, nor in a list of
     `storage: {storage_options: {secret_access_key: ${secret}}, storage_type: 5}`,
     `storage:\n  storage_type: s3\n  storage_options: [{secret_access_key: ${secret}}]`,
     `secret_access_key: "${secret}\n`,
+    `storage:\n  storage_options:\n    secret_access_key:\n      "$${'{'}${secret}}"`,
   ])
     assert.doesNotMatch(problemsOf(yaml), /hunter2/)
   const overrides = [`storage.storage_options.secret_access_key=${secret}=`]

@@ -52,6 +52,8 @@ test('JSON is YAML, and a byte order mark is no part of it', () => {
 
 test('aliases and merge keys stand for what they name, own keys going before merged ones', () => {
   assert.deepEqual(read('a: &x {k: 1, l: 2}\nb: {<<: *x, l: 3}\nc: [*x]\n'), { a: { k: 1, l: 2 }, b: { k: 1, l: 3 }, c: [{ k: 1, l: 2 }] })
+  // Of several merged mappings the first goes before the others.
+  assert.deepEqual(read('a: &x {k: 1}\nb: &y {k: 2, l: 3}\nc: {<<: [*x, *y]}\n'), { a: { k: 1 }, b: { k: 2, l: 3 }, c: { k: 1, l: 3 } })
 })
 
 test('a key named __proto__ is an ordinary key', () => {
