@@ -9,7 +9,8 @@ import type { OutputFile } from '../formats/types.js'
 
 /** Pieces up to this size are gathered; copying larger ones would cost more than a system call of their own. */
 const gatherBytes = 16 * 1024
-const bufferBytes = 64 * 1024
+/** Content is made in the buffer's rest as long as that is not too small to be worth it. */
+const leastRoomBytes = 4096
 
 /** Tells the processes of this host and process namespace (container) from others', whose numbers mean nothing here. */
 const hostTag = createHash('sha256')
@@ -50,17 +51,23 @@ export function attempt<T>(path: string, operation: string, call: () => T): T {
 
 /**
  * Writes one file after another, each under a temporary name until `commit`. After any error `discard` removes what there is.
- * `onWrite` is called before each write with the number of bytes; what it throws stops the file.
+ * What is appended is gathered in `buffer` and written when that is full. Content can be made right there (`reserve`), so that it is
+ * written without being copied, together with the headers around it.
  */
 export class CompleteFile implements OutputFile {
-  readonly #gathered = new Uint8Array(bufferBytes)
+  readonly #buffer: Uint8Array
   readonly #onWrite: (sizeBytes: number) => void
   #path = ''
   #handle = -1
   #gatheredBytes = 0
   #writtenBytes = 0
+  /** End of the content that was made in the buffer and may yet be appended. */
+  #reservedEnd = 0
+  #isReservable = true
 
-  constructor(onWrite: (sizeBytes: number) => void) {
+  /** `onWrite` is called before each write with the number of bytes; what it throws stops the file. */
+  constructor(buffer: Uint8Array, onWrite: (sizeBytes: number) => void) {
+    this.#buffer = buffer
     this.#onWrite = onWrite
   }
 
@@ -78,19 +85,40 @@ export class CompleteFile implements OutputFile {
     this.#path = path
     this.#gatheredBytes = 0
     this.#writtenBytes = 0
+    this.#reservedEnd = 0
     this.#handle = attempt(path, 'write', () => openSync(temporaryPath(path), 'w'))
   }
 
+  /**
+   * Where in the buffer the next up to `maxBytes` of content may be made: appending just these bytes then costs nothing. Undefined for a
+   * writer that was seen to append something else in between (it turns content into something, or puts a checksum before it).
+   */
+  reserve(maxBytes: number): Uint8Array | undefined {
+    if (!this.#isReservable) return undefined
+    if (this.#buffer.length - this.#gatheredBytes < Math.min(maxBytes, leastRoomBytes)) this.#flush()
+    const room = this.#buffer.length - this.#gatheredBytes
+    // Whole elements of any type.
+    this.#reservedEnd = this.#gatheredBytes + (maxBytes <= room ? maxBytes : room - (room % 16))
+    return this.#buffer.subarray(this.#gatheredBytes, this.#reservedEnd)
+  }
+
   append(bytes: Uint8Array): void {
-    if (bytes.length > gatherBytes) {
-      this.#flush()
-      this.#write(bytes, this.#writtenBytes)
-      this.#writtenBytes += bytes.length
+    if (bytes.length === 0) return
+    if (this.#isInPlace(bytes)) {
+      this.#gatheredBytes += bytes.length
       return
     }
-    if (this.#gatheredBytes + bytes.length > bufferBytes) this.#flush()
-    this.#gathered.set(bytes, this.#gatheredBytes)
-    this.#gatheredBytes += bytes.length
+    if (this.#reservedEnd > this.#gatheredBytes) {
+      // Copying these bytes into the buffer could overwrite content that is still to come.
+      this.#isReservable = false
+      this.#reservedEnd = 0
+      this.#writeThrough(bytes)
+    } else if (bytes.length > gatherBytes) this.#writeThrough(bytes)
+    else {
+      if (this.#gatheredBytes + bytes.length > this.#buffer.length) this.#flush()
+      this.#buffer.set(bytes, this.#gatheredBytes)
+      this.#gatheredBytes += bytes.length
+    }
   }
 
   patch(byteOffset: number, bytes: Uint8Array): void {
@@ -98,7 +126,7 @@ export class CompleteFile implements OutputFile {
       throw new RangeError(`bytes ${byteOffset} to ${byteOffset + bytes.length} are beyond the ${this.byteLength} written so far`)
     if (byteOffset < this.#writtenBytes) this.#flush()
     if (byteOffset < this.#writtenBytes) this.#write(bytes, byteOffset)
-    else this.#gathered.set(bytes, byteOffset - this.#writtenBytes)
+    else this.#buffer.set(bytes, byteOffset - this.#writtenBytes)
   }
 
   /** Gives the file its name. A file that was there is replaced. */
@@ -125,10 +153,25 @@ export class CompleteFile implements OutputFile {
     }
   }
 
+  /** True for bytes that were made where they would be copied to. */
+  #isInPlace(bytes: Uint8Array): boolean {
+    return (
+      bytes.buffer === this.#buffer.buffer &&
+      bytes.byteOffset === this.#buffer.byteOffset + this.#gatheredBytes &&
+      this.#gatheredBytes + bytes.length <= this.#reservedEnd
+    )
+  }
+
+  #writeThrough(bytes: Uint8Array): void {
+    this.#flush()
+    this.#write(bytes, this.#writtenBytes)
+    this.#writtenBytes += bytes.length
+  }
+
   #flush(): void {
     if (this.#gatheredBytes === 0) return
     const sizeBytes = this.#gatheredBytes
-    this.#write(this.#gathered.subarray(0, sizeBytes), this.#writtenBytes)
+    this.#write(this.#buffer.subarray(0, sizeBytes), this.#writtenBytes)
     this.#writtenBytes += sizeBytes
     this.#gatheredBytes = 0
   }

@@ -5,12 +5,14 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { serializeError } from '../errors.js'
 import type { FileSpec, FormatWriter } from '../formats/types.js'
 import { attempt, CompleteFile } from './complete-file.js'
-import { createContentSource } from './content/source.js'
+import { RandomContent } from './content/source.js'
 import { createDimensionSource, fileSpec, generatedFiles } from './dims.js'
 import { formatWriter } from './format-writer.js'
 import { GenerateControl, type GenerateFailure, type GenerateTask } from './generate-control.js'
 import { dataFolders, hasIndex, indexFile } from './layout.js'
 import { removeLeftovers } from './leftovers.js'
+
+const indexBufferBytes = 16 * 1024
 
 /** Thrown through a format's writer to leave it when the generation was asked to stop. */
 class Stopped extends Error {}
@@ -19,13 +21,14 @@ function generateFiles(task: GenerateTask, control: GenerateControl): void {
   const { workload, folder, thread } = task
   const files = generatedFiles(workload)
   const dimensions = createDimensionSource(workload, task)
-  const content = createContentSource(workload.dataset.recordElementType)
+  const content = new RandomContent(workload.dataset.recordElementType)
   const writer = formatWriter(workload.dataset.format, task.formatsModule)!
-  const data = new CompleteFile((sizeBytes) => {
+  const data = new CompleteFile(content.fileBuffer, (sizeBytes) => {
     if (control.stopped) throw new Stopped()
     control.add('bytesWritten', sizeBytes)
   })
-  const index = new CompleteFile(() => {})
+  content.makeIn(data)
+  const index = new CompleteFile(new Uint8Array(indexBufferBytes), () => {})
 
   if (task.resume && thread === 0)
     for (const relative of dataFolders(workload)) removeLeftovers(join(folder, relative), () => control.stopped)

@@ -8,7 +8,7 @@ import { ConfigError, RunError, restoreError } from '../errors.js'
 import type { FormatWriter } from '../formats/types.js'
 import { entryFile } from '../package.js'
 import { attempt, temporaryPath } from './complete-file.js'
-import { createContentSource } from './content/source.js'
+import { RandomContent } from './content/source.js'
 import { fileSpec, generatedFiles, typicalDims } from './dims.js'
 import { formatWriter } from './format-writer.js'
 import { GenerateControl, type GenerateFailure, type GenerateTask } from './generate-control.js'
@@ -121,7 +121,7 @@ function checkedFileBytes(workload: Workload, formatsModule: string | undefined)
   const { format, recordElementType } = workload.dataset
   const writer: FormatWriter | undefined = formatWriter(format, formatsModule)
   if (writer === undefined) throw new ConfigError(`dataset.format: cannot generate '${format}' files`)
-  createContentSource(recordElementType)
+  new RandomContent(recordElementType)
   return writer.sizeBytes(fileSpec(workload, typicalDims(workload))) ?? null
 }
 
