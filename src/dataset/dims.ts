@@ -69,8 +69,9 @@ export function generatedFiles(workload: Workload): FileList {
 
 /** What is asked of a format's writer for a file whose samples have shape `dims`. */
 export function fileSpec(workload: Workload, dims: readonly number[]): FileSpec {
-  const { numSamplesPerFile, recordElementType, compression, compressionLevel, hdf5 } = workload.dataset
-  return { dims, samples: numSamplesPerFile, elementType: recordElementType, compression, compressionLevel, hdf5 }
+  const { numSamplesPerFile, recordDims, recordElementType, compression, compressionLevel, hdf5 } = workload.dataset
+  const dimsDrawn = recordDims.length === 0
+  return { dims, dimsDrawn, samples: numSamplesPerFile, elementType: recordElementType, compression, compressionLevel, hdf5 }
 }
 
 /** One line of `plan --dims`. */
