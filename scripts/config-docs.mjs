@@ -1,7 +1,7 @@
 // Writes docs/config.md from the schema (`node scripts/config-docs.mjs`, after a build); with --check only says whether it is up to date.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { sections, topLevel } from '../dist/config/schema/index.js'
+import { sections, topLevel } from '../build/src/config/schema/index.js'
 import { root } from './ensure.mjs'
 
 const path = join(root, 'docs', 'config.md')

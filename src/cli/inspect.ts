@@ -1,4 +1,5 @@
 // `dl-driver inspect FILE|URI... [--json]`: what data files hold.
+import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import type { Inspection } from '../formats/types.js'
 import { lazily } from '../package.js'
@@ -47,7 +48,6 @@ function toPath(file: string): string {
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(file)?.[1]?.toLowerCase()
   if (scheme === undefined) return file
   if (scheme !== 'file') throw new StorageError(file, 'inspect', `${scheme}:// is not supported here; copy the file to a local path first`)
-  const { fileURLToPath } = require('node:url') as typeof import('node:url')
   try {
     return fileURLToPath(file)
   } catch (error) {

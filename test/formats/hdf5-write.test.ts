@@ -136,7 +136,6 @@ test('chunks are guessed as h5py does', () => {
 
 test('what h5py or HDF5 would refuse is a configuration error that names the key', () => {
   const refusals: [string, FileSpec][] = [
-    ['dataset.compression', spec({ compression: 'none' })],
     ['dataset.compression', spec({ compression: 'zip' })],
     ['dataset.compression_level', spec({ compression: 'gzip', compressionLevel: 10 })],
     ['dataset.record_element_type', spec({ elementType: 'complex64' })],
