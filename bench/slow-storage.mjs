@@ -8,7 +8,7 @@ import { drive, generate, root, scratch, writeConfig } from './lib.mjs'
 const mbPerSecond = 400
 const sampleBytes = 1e6
 const batchSize = 4
-const steps = 60
+const steps = 120
 
 export function run() {
   const dir = scratch('slow')

@@ -58,7 +58,7 @@ static ssize_t charged(int fd, ssize_t n) {
   return n;
 }
 
-#define NEXT(name) (__typeof__(&name))dlsym(RTLD_NEXT, #name)
+#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 #define MODE mode_t mode = 0; if (flags & O_CREAT) { va_list rest; va_start(rest, flags); mode = va_arg(rest, mode_t); va_end(rest); }
 int open(const char *path, int flags, ...) { MODE return opened(NEXT(open)(path, flags, mode), path); }
 int open64(const char *path, int flags, ...) { MODE return opened(NEXT(open64)(path, flags, mode), path); }
