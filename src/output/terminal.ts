@@ -73,7 +73,7 @@ export class TerminalReporter implements RunLog {
       this.#stream.write(`${text}\n`)
       return
     }
-    this.#liveText = fit(text, this.#stream.columns ?? 80)
+    this.#liveText = fit(text, this.#stream.columns || 80)
     this.#stream.write(`\r\x1b[2K${this.#liveText}`)
   }
 
