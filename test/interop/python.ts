@@ -1,0 +1,83 @@
+// A Python with the reference libraries, made once for a checkout and kept under .cache.
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { lacking } from '../requirements.js'
+
+const execute = promisify(execFile)
+const requirements = join('test', 'interop', 'requirements.txt')
+
+/**
+ * Path of a Python that has NumPy, h5py and TensorFlow. Where none can be made (no Python, no package index) the test is skipped, or fails
+ * under CI; then undefined.
+ */
+export async function referencePython(t: TestContext): Promise<string | undefined> {
+  try {
+    return await environment()
+  } catch (error) {
+    const { stderr, message } = error as Error & { stderr?: string }
+    const words = (stderr?.trim() || message).split('\n').slice(-3).join(' ')
+    lacking(t, `no Python with ${requirements} can be made: ${words}`)
+    return undefined
+  }
+}
+
+async function environment(): Promise<string> {
+  const digest = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 12)
+  const folder = resolve('.cache', `python-${digest}`)
+  const python = join(folder, 'bin', 'python')
+  const complete = join(folder, '.complete')
+  const lock = `${folder}.lock`
+  mkdirSync('.cache', { recursive: true })
+  // Test files run in processes of their own; one of them makes the environment, the others wait for it.
+  for (let waits = 0; !existsSync(complete); waits++) {
+    if (!take(lock)) {
+      if (waits > 3000) throw new Error(`${lock} is held for more than 15 minutes; remove it if no test runs`)
+      await sleep(300)
+      continue
+    }
+    try {
+      if (existsSync(complete)) break
+      rmSync(folder, { recursive: true, force: true })
+      await execute('python3', ['-m', 'venv', folder])
+      await execute(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements], { maxBuffer: 1 << 26 })
+      writeFileSync(complete, '')
+    } finally {
+      rmSync(lock, { force: true })
+    }
+  }
+  return python
+}
+
+/** Takes the lock file, unless a living process has it. */
+function take(lock: string): boolean {
+  try {
+    writeFileSync(lock, String(process.pid), { flag: 'wx' })
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+  if (!holderLives(lock)) rmSync(lock, { force: true })
+  return false
+}
+
+function holderLives(lock: string): boolean {
+  let holder: number
+  try {
+    holder = Number(readFileSync(lock, 'utf8'))
+  } catch {
+    return false // It was given back just now.
+  }
+  // Empty: its taker has not written yet. A number: signal 0 asks whether that process lives.
+  if (!Number.isInteger(holder) || holder <= 0) return true
+  try {
+    process.kill(holder, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
