@@ -13,6 +13,7 @@ import { inspectFile } from '#src/formats/hdf5/inspect.js'
 import { compressLzf, expandLzf } from '#src/formats/hdf5/lzf.js'
 import type { ArrayInfo, FileSpec } from '#src/formats/types.js'
 import { createWindow, IoPort, runBlocking } from '#src/storage/io.js'
+import { referencePython } from '../interop/python.js'
 import { CountingContent, goldenFiles, MemoryOutput, MemoryStorage, options, spec, writeFile } from './hdf5-storage.js'
 
 const writer = hdf5.writer!
@@ -173,10 +174,9 @@ test('LZF expands to what was compressed, and data that does not shrink is left 
   assert.equal(compressLzf(createHash('sha512').update('x').digest()), undefined)
 })
 
-const python = process.env.DL_DRIVER_TEST_PYTHON
-test('h5py reads what was written, with the structure that h5py itself would have made', {
-  skip: python === undefined && 'set DL_DRIVER_TEST_PYTHON',
-}, () => {
+test('h5py reads what was written, with the structure that h5py itself would have made', async (t) => {
+  const python = await referencePython(t)
+  if (python === undefined) return
   const folder = mkdtempSync(join(tmpdir(), 'dl-driver-hdf5-'))
   try {
     const list = Object.values(specs).map((wanted, i) => {
@@ -185,7 +185,7 @@ test('h5py reads what was written, with the structure that h5py itself would hav
       return { ...wanted, samplesInfo: inspect(bytes).samples }
     })
     writeFileSync(join(folder, 'specs.json'), JSON.stringify(list))
-    const output = execFileSync(python as string, ['test/formats/hdf5-check.py', folder], { encoding: 'utf8' })
+    const output = execFileSync(python, ['test/formats/hdf5-check.py', folder], { encoding: 'utf8' })
     assert.equal(output.trim(), `${list.length} files equal`)
   } finally {
     rmSync(folder, { recursive: true })
