@@ -71,8 +71,9 @@ describe('npz reader and damaged files', () => {
     it(`${what}, cut off at any byte: always one DataError, verified or not`, () => {
       for (let length = 0; length < file.length; length++) {
         const cut = file.subarray(0, length)
+        // 200 bytes hold the head but not the file: the hot path in pieces.
         for (const verify of [false, true])
-          for (const requestBytes of [64, 4096])
+          for (const requestBytes of [64, 200, 4096])
             assert.notEqual(errorOf(cut, { verify, requestBytes }), undefined, `${length} of ${file.length} bytes, verify ${verify}`)
         for (const extent of extents) errorOf(cut, { extent })
       }
@@ -153,6 +154,14 @@ describe('npz reader and lying headers', () => {
       ],
       message: /member z.bin has 500 bytes where 600 are declared/,
     },
+    'bytes behind the end of deflated data': {
+      members: [{ name: 'x.npy', data: x, method: 8, behind: noise(9) }],
+      message: /member x.npy has 9 bytes behind its deflated data/,
+    },
+    'a stored member of two sizes': {
+      members: [{ name: 'x.npy', data: x, says: { uncompressedBytes: x.length + 1 } }],
+      message: /member x.npy is stored, but says 254 bytes there and 255 in it/,
+    },
     'a shape of another size': {
       members: [{ name: 'x.npy', data: npyFile('uint8', [9, 7, 3], noise(126)) }],
       message: /member x.npy has 254 bytes, but its shape \(9, 7, 3\) of \|u1 needs 317/,
@@ -221,6 +230,88 @@ describe('npz reader and lying headers', () => {
       }
       assert.ok(process.memoryUsage().arrayBuffers - before < 20_000_000)
     })
+
+  it('upstream reading, which starts at the central directory, finds what is wrong there', () => {
+    const upstream = (bytes: Uint8Array, message: RegExp) => {
+      for (const verify of [false, true]) assert.match(errorOf(bytes, { extent: 'upstream', verify })?.message ?? 'no error', message)
+    }
+    const two = zipFile([
+      { name: 'x.npy', data: x },
+      { name: 'x.npy', data: x },
+    ])
+    upstream(two, /has two members x.npy/)
+    const fewer = zipFile([
+      { name: 'x.npy', data: x },
+      { name: 'y.npy', data: y },
+    ])
+    fewer[fewer.length - 12] = 1 // the number of members in the end record
+    upstream(fewer, /central directory has 51 bytes behind its last entry/)
+    upstream(
+      zipFile([{ name: 'x.npy', data: x, says: { compressedBytes: 5000, uncompressedBytes: 5000 } }]),
+      /member x.npy reaches into the central directory/,
+    )
+  })
+
+  it('an end record that is not one is found without verifying, wherever pieces end', () => {
+    for (let i = 0; i < 4; i++)
+      for (const requestBytes of [200, 4096]) {
+        const changed = out.bytes
+        changed[changed.length - 22 + i]! ^= 1
+        assert.match(errorOf(changed, { verify: false, requestBytes })!.message, /has no end of a zip archive/)
+      }
+  })
+
+  it('an array that was cut short before its archive was closed is found without verifying', () => {
+    const whole = out.bytes
+    const directoryBytes = 102
+    const directory = whole.subarray(whole.length - 22 - directoryBytes, whole.length - 22)
+    const end = Buffer.from(whole.subarray(whole.length - 22))
+    end.writeUInt32LE(250, 16)
+    const closed = Buffer.concat([whole.subarray(0, 250), directory, end])
+    for (const requestBytes of [200, 4096])
+      assert.match(
+        errorOf(closed, { verify: false, requestBytes })!.message,
+        /central directory begins at byte 250, within member x.npy|truncated: it has 374 bytes, and member x.npy alone ends at byte/,
+      )
+    const inside = Buffer.concat([whole.subarray(0, 250), noise(60), end])
+    inside.writeUInt32LE(250, inside.length - 6)
+    inside.writeUInt32LE(60, inside.length - 10)
+    for (const requestBytes of [200, 4096])
+      assert.match(
+        errorOf(inside, { verify: false, requestBytes })!.message,
+        /central directory begins at byte 250, within member x.npy|truncated/,
+      )
+  })
+
+  it('a file that is cut off says how long it is and how long it should at least be', () => {
+    for (const requestBytes of [200, 4096])
+      assert.match(
+        errorOf(out.bytes.subarray(0, 280), { verify: false, requestBytes })!.message,
+        /is truncated: it has 280 bytes, and member x.npy alone ends at byte 309/,
+      )
+  })
+
+  it('an end record that disagrees about where the directory begins is found by verifying', () => {
+    const changed = Buffer.from(out.bytes)
+    const at = changed.length - 22
+    changed.writeUInt32LE(changed.readUInt32LE(at + 12) - 51, at + 12)
+    changed.writeUInt32LE(changed.readUInt32LE(at + 16) + 51, at + 16)
+    assert.match(errorOf(changed)!.message, /end record says 2 members listed from byte/)
+  })
+
+  it('a data descriptor that disagrees with the data is found, either size', () => {
+    const file = zipFile([{ name: 'x.npy', data: x, descriptor: true }])
+    const descriptor = Buffer.from(file).indexOf(Buffer.from([0x50, 0x4b, 7, 8]))
+    for (const at of [8, 12]) {
+      const changed = file.slice()
+      changed[descriptor + at]! ^= 1
+      for (const verify of [false, true])
+        assert.match(
+          errorOf(changed, { verify })!.message,
+          /data descriptor of member x.npy says \d+ and \d+ bytes where there are 254 and 254/,
+        )
+    }
+  })
 
   it('damage inside deflated data is never worse than a DataError, and always found', () => {
     const data = npyFile(

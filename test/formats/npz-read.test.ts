@@ -4,6 +4,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { DataError } from '#src/errors.js'
 import { elementTypeByDescr } from '#src/formats/dtype.js'
+import { type Head, parseHead, sameHead } from '#src/formats/npz/head.js'
 import { npz } from '#src/formats/npz/index.js'
 import type { ReadExtent, ReaderOptions } from '#src/formats/types.js'
 import { recordedFiles } from './golden.js'
@@ -111,6 +112,20 @@ describe('npz reader, extent file', () => {
       )
   })
 
+  it('knows a head again whatever its CRC is, and by nothing but its bytes', () => {
+    const file = dlioFile([8, 8], 2)
+    const expected = { samplesPerFile: 1, elementType: 'uint8', verify: false }
+    const head = parseHead('f', file, 0, file.length, expected) as Head
+    const framed = (bytes: Uint8Array) => new DataView(Uint8Array.from([0, 0, 0, ...bytes]).buffer)
+    for (let at = 0; at < file.length; at++) {
+      const changed = file.slice()
+      changed[at]! ^= 0x40
+      const same = (at >= 14 && at < 18) || at >= 183 // the CRC, and what is behind the head
+      assert.equal(sameHead(head, framed(changed), 3, 3 + changed.length), same, `byte ${at}`)
+    }
+    assert.equal(sameHead(head, framed(file), 3, 3 + 182), false)
+  })
+
   it('finds the end wherever a request cuts the end records', () => {
     const file = dlioFile([64, 64], 1)
     for (let requestBytes = file.length - 130; requestBytes <= file.length + 1; requestBytes++) {
@@ -187,6 +202,19 @@ describe('npz reader, extent upstream', () => {
     )
     const ends = storage.log.slice(4).map(([offset, , answered]) => offset + answered)
     assert.equal(Math.max(...ends), 12_288) // 35 + 10,128 bytes in three pages
+  })
+
+  it('goes to the true end of x where the local header is longer than NumPy writes it', () => {
+    // 55 + 8,137 bytes would be two pages exactly; with 700 bytes of extra fields x ends in the third.
+    const x = npyFile('uint8', [8009, 1], noise(8009))
+    const members = [
+      { name: 'x.npy', data: x, extra: new Uint8Array(700) },
+      { name: 'y.npy', data: npyFile('uint8', [20_000], noise(20_000)) },
+    ]
+    for (const verify of [false, true]) {
+      const { storage } = readOne(zipFile(members), { extent: 'upstream', verify })
+      assert.equal(Math.max(...storage.log.slice(4).map(([offset, , answered]) => offset + answered)), 12_288)
+    }
   })
 
   it('reads the whole of x for every sample, unless read_type keeps the array', () => {

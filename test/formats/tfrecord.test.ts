@@ -310,6 +310,19 @@ describe('tfrecord reader and damaged files', () => {
     }
   })
 
+  it('names, features and lists longer than anybody keeps are refused rather than kept', () => {
+    const refused = (payload: Uint8Array, message: RegExp) => assert.match(errorOf(frame(payload), { verify: true })!.message, message)
+    refused(example(entry('n'.repeat(1025), bytesFeature(noise(1)))), /a feature name of 1025 bytes/)
+    refused(example(entry('size', field(3, field(1, new Uint8Array(65_537))))), /a list of more than 65536 integers/)
+    refused(example(...Array.from({ length: 4097 }, (_, i) => entry(String(i), bytesFeature(noise(1))))), /more than 4096 features/)
+  })
+
+  it('a negative size is read as the negative number it is', () => {
+    const minusOne = field(3, field(1, Uint8Array.from([255, 255, 255, 255, 255, 255, 255, 255, 255, 1])))
+    const payload = example(entry('size', minusOne), entry('image', bytesFeature(noise(5))))
+    assert.match(errorOf(frame(payload), { verify: true })!.message, /image of 5 bytes where its feature size says -1/)
+  })
+
   it('lengths inside an Example that reach beyond it are found', () => {
     for (const length of [200, 2 ** 31, 2 ** 45]) {
       const payload = Buffer.concat([Buffer.from([0x0a, ...varint(length)]), noise(100)])

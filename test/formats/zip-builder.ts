@@ -12,6 +12,8 @@ export interface ZipMember {
   /** Wrong values for the headers. */
   says?: { crc32?: number; compressedBytes?: number; uncompressedBytes?: number; method?: number; flags?: number }
   extra?: Uint8Array
+  /** Bytes behind the data that the headers count as compressed data. */
+  behind?: Uint8Array
 }
 
 /** An .npy file. */
@@ -37,8 +39,8 @@ export function zipFile(members: readonly ZipMember[], comment = ''): Uint8Array
       offset += buffer.length
     }
   }
-  for (const { name, data, method = 0, descriptor = false, says = {}, extra = new Uint8Array(0) } of members) {
-    const stored = method === 8 ? deflateRawSync(data) : Buffer.from(data)
+  for (const { name, data, method = 0, descriptor = false, says = {}, extra = new Uint8Array(0), behind = new Uint8Array(0) } of members) {
+    const stored = Buffer.concat([method === 8 ? deflateRawSync(data) : data, behind])
     const crc = says.crc32 ?? crc32(data)
     const compressedBytes = says.compressedBytes ?? stored.length
     const uncompressedBytes = says.uncompressedBytes ?? data.length

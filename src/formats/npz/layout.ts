@@ -213,8 +213,6 @@ export function parseArchiveEnd(uri: string, tail: Uint8Array, tailOffset: numbe
         'truncated, or put together wrongly',
       recordsOffset,
     )
-  if (entries * centralFixedBytes > directoryBytes)
-    throw new DataError(uri, `says ${entries} members in a central directory of ${directoryBytes} bytes`, recordsOffset)
   return { entries, directoryOffset, directoryBytes, recordsOffset }
 }
 
