@@ -235,6 +235,13 @@ test('a cloned NumPy state goes on independently, its cached normal included', (
   assert.deepEqual([copy.normal(0, 1), copy.normal(0, 1)], expected)
 })
 
+test('seeding forgets the cached normal', () => {
+  const random = new RandomState(5)
+  const first = random.normal(0, 1)
+  random.seed(5)
+  assert.equal(random.normal(0, 1), first)
+})
+
 test('worker seeds are the base seed plus the worker, and NumPy’s SeedSequence hash of (worker, low, high, 0)', () => {
   assert.equal(workerSeed(41n, 1), 42n)
   assert.deepEqual(numpyWorkerSeed((7n << 32n) | 5n, 0), [419638758, 2341873205, 2455675746, 3868589735])

@@ -144,6 +144,33 @@ describe('epochs', () => {
   })
 })
 
+describe('TFRecord in MLCommons’ DLIO', () => {
+  const sections = (file_shuffle?: string, num_files_train = 7): Sections => ({
+    dataset: { format: 'tfrecord', num_files_train, num_samples_per_file: 3 },
+    reader: { ...tensorflow, ...(file_shuffle === undefined ? {} : { file_shuffle }) },
+  })
+
+  test('counts a step for the remainder of the samples, except where files are resharded', () => {
+    assert.equal(plan(sections()).train.steps, 11)
+    assert.equal(plan(sections('seed')).train.steps, 10)
+  })
+
+  test('reads the files of the first resharding in every epoch, since its pipeline is built once', () => {
+    const own = plan(sections('seed', 40), 2)
+    const [first, second] = [1, 2].map((epoch) => {
+      own.advance(epoch)
+      const order = own.order('train', 1, epoch)
+      const sink = batchSink(own)
+      return range(order.steps).map((k) => {
+        order.batch(k, sink)
+        return [...sink.files]
+      })
+    })
+    assert.ok(first!.length > 0)
+    assert.deepEqual(second, first)
+  })
+})
+
 describe('warnings', () => {
   test('say once how many samples the named DLIO leaves unread', () => {
     const [warning, ...more] = plan({ tree: 'upstream', dataset: { num_files_train: 145 }, reader: { batch_size: 16 } }, 3).warnings
@@ -216,6 +243,15 @@ describe('computation times', () => {
     assert.deepEqual(draws[2], draws[0])
     assert.notDeepEqual(draws[1], draws[0])
     assert.notEqual(draws[0]![0], draws[0]![1])
+  })
+
+  test('are the same on ranks with equal shares, since they seed and shuffle alike', () => {
+    const own = plan({ tree: 'upstream', reader: { sample_shuffle: 'seed' }, train: { computation_time: normal } }, 2)
+    const draws = [own.sleeps(0), own.sleeps(1)].map((sleeps) => {
+      sleeps.startEpoch(1)
+      return range(3).map(() => sleeps.next('train'))
+    })
+    assert.deepEqual(draws[1], draws[0])
   })
 
   test('come from the same stream as preprocessing in the training process', () => {
