@@ -3,10 +3,13 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { DataError } from '#src/errors.js'
-import { lookup3 } from '#src/formats/hdf5/checksum.js'
+import { BTree2, encodedBytes } from '#src/formats/hdf5/btree2.js'
+import { fletcher32, lookup3 } from '#src/formats/hdf5/checksum.js'
+import { Encoder } from '#src/formats/hdf5/encoder.js'
 import { undoFilters } from '#src/formats/hdf5/filters.js'
 import { hdf5 } from '#src/formats/hdf5/index.js'
 import { inspectFile } from '#src/formats/hdf5/inspect.js'
+import { Metadata } from '#src/formats/hdf5/metadata.js'
 import { createWindow, IoPort, runBlocking } from '#src/storage/io.js'
 import { layoutFiles, layoutsFolder, MemoryStorage, options, spec, writeFile } from './hdf5-storage.js'
 
@@ -98,8 +101,12 @@ test('continuation blocks that form a loop end with an error', () => {
   view.setUint16(block + 2, 16, true)
   view.setBigUint64(block + 8, BigInt(block), true)
   view.setBigUint64(block + 16, 64n, true)
-  assert.equal(attempt(bytes, 'upstream', false), false)
+  assert.throws(() => readFirst(bytes, false), /continuation blocks form a loop/)
 })
+
+function readFirst(bytes: Uint8Array, verify: boolean): void {
+  runBlocking(hdf5.sampleReader!(port, options({ verify })).read('f', 0), new MemoryStorage({ f: bytes }))
+}
 
 function findContinuation(view: DataView, begin: number, byteLength: number): number {
   for (let at = begin; at < begin + byteLength; at += 8 + view.getUint16(at + 2, true)) if (view.getUint16(at, true) === 0x10) return at
@@ -114,6 +121,90 @@ test('a tree whose nodes lead back to themselves ends with an error', () => {
   bytes[at + 5] = 1
   view.setBigUint64(at + 24 + 8 + 8 * 4, BigInt(at), true)
   assert.equal(attempt(bytes, 'upstream', false), false)
+})
+
+test('a tree in which paths multiply ends with an error, not after all of them', () => {
+  // Six levels of one node each; all ten children of a node are the one node below, so a search in which all compares equal has 10^6 paths.
+  const depth = 6
+  const records = 9
+  const recordBytes = 11
+  const nodeBytes = 512
+  const encoder = new Encoder(1024 + (depth + 1) * nodeBytes)
+  encoder
+    .text('BTHD')
+    .u8(0, 5)
+    .u32(nodeBytes)
+    .u16(recordBytes)
+    .u16(depth)
+    .u8(100, 40)
+    .u64(1024 + depth * nodeBytes)
+    .u16(records)
+    .u64(records)
+  let mostBelow = Math.floor((nodeBytes - 10) / recordBytes)
+  let belowBytes = 0
+  for (let level = 0; level <= depth; level++) {
+    encoder
+      .at(1024 + level * nodeBytes)
+      .text(level === 0 ? 'BTLF' : 'BTIN')
+      .u8(0, 5)
+    encoder.at(encoder.position + records * recordBytes)
+    if (level === 0) continue
+    for (let i = 0; i <= records; i++)
+      encoder
+        .u64(1024 + (level - 1) * nodeBytes)
+        .u8(records)
+        .uint(records, belowBytes)
+    const pointerBytes = 9 + belowBytes
+    const most = Math.floor((nodeBytes - 10 - pointerBytes) / (recordBytes + pointerBytes))
+    mostBelow = (most + 1) * mostBelow + most
+    belowBytes = encodedBytes(mostBelow)
+  }
+  const storage = new MemoryStorage({ f: encoder.bytes })
+  const metadata = new Metadata(port, false)
+  metadata.begin('f', storage.perform(port.open('f')), encoder.bytes.byteLength)
+  const tree = runBlocking(BTree2.open(metadata, 0, 5, 'tree'), storage)
+  assert.throws(
+    () =>
+      runBlocking(
+        tree.matching(() => 0),
+        storage,
+      ),
+    /more than 4096 nodes for one search/,
+  )
+})
+
+test('a chunk that claims more bytes than the file has is refused before memory is taken', () => {
+  const bytes = writeFile(hdf5.writer!, spec({ samples: 1, compression: 'gzip' }))
+  // The layout message of records_0 holds the single chunk's size after "flags 2, 4 dimensions of 1 byte, index type 1".
+  const at = Buffer.from(bytes).indexOf(Buffer.from([0x04, 0x02, 0x02, 0x04, 0x01])) + 5 + 4 + 1
+  new DataView(bytes.buffer).setBigUint64(at, 2n ** 50n, true)
+  makeChecksumRight(bytes)
+  assert.throws(() => readFirst(bytes, true), /lie beyond the end of the file/)
+})
+
+test('data smaller than its shape is refused', () => {
+  const bytes = writeFile(hdf5.writer!, spec({ samples: 1 }))
+  const at = Buffer.from(bytes).indexOf(Buffer.from([0x08, 18, 0, 0, 4, 1])) + 4 + 2 + 8
+  new DataView(bytes.buffer).setBigUint64(at, 7n, true)
+  assert.throws(() => readFirst(bytes, false), /the data has 7 bytes, its shape \[1, 8, 6\] needs 48/)
+})
+
+/** Ends the header of records_0 with the checksum of its changed bytes. */
+function makeChecksumRight(bytes: Uint8Array): void {
+  new DataView(bytes.buffer).setUint32(195 + 264, lookup3(bytes, 195, 195 + 264), true)
+}
+
+test('a chunk whose Fletcher-32 checksum fails is refused, with the checksum in either byte order of old writers accepted', () => {
+  const filters = [{ id: 3, name: '', optional: false, values: [] }]
+  const place = { uri: 'f', what: 'chunk [0]', byteOffset: 0 }
+  const data = Buffer.from('an odd number of bytes.')
+  const stored = Buffer.concat([data, Buffer.alloc(4)])
+  stored.writeUInt32LE(fletcher32(data), data.length)
+  assert.deepEqual(Buffer.from(undoFilters(stored, filters, 0, data.length, 1, place)), data)
+  const swapped = Buffer.concat([data, Buffer.from([stored[24], stored[23], stored[26], stored[25]] as number[])])
+  assert.deepEqual(Buffer.from(undoFilters(swapped, filters, 0, data.length, 1, place)), data)
+  stored[3] = (stored[3] as number) ^ 0x10
+  assert.throws(() => undoFilters(stored, filters, 0, data.length, 1, place), /Fletcher-32 checksum/)
 })
 
 test('a chunk that claims to expand to gigabytes is refused before memory is taken', () => {
@@ -132,7 +223,7 @@ test('a shape that the file cannot hold is refused by inspection', () => {
   // Dataspace of records_0: 2^40 samples, of which two are stored; then the header's checksum is made right again.
   view.setBigUint64(195 + 8 + 4 + 4, 2n ** 40n, true)
   view.setBigUint64(195 + 8 + 4 + 4 + 16, 2n ** 40n, true)
-  view.setUint32(195 + 264, lookup3(bytes, 195, 195 + 264), true)
+  makeChecksumRight(bytes)
   assert.throws(() => runBlocking(inspectFile(port, 'f'), new MemoryStorage({ f: bytes })), /claims more than a file of \d+ bytes can hold/)
 })
 

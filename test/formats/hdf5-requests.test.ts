@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { DataError } from '#src/errors.js'
 import { hdf5 } from '#src/formats/hdf5/index.js'
+import { Metadata, Remembered } from '#src/formats/hdf5/metadata.js'
 import type { ReaderOptions } from '#src/formats/types.js'
 import { createWindow, IoPort, runBlocking } from '#src/storage/io.js'
 import { layoutsFolder, MemoryStorage, options, spec, writeFile } from './hdf5-storage.js'
@@ -103,6 +104,35 @@ test('time stamps and checksums that differ from file to file do not force anoth
         { samplesPerFile: 3, verify: true },
       ),
     /checksum/,
+  )
+})
+
+test('what has been parsed is parsed again only where its bytes differ', () => {
+  const bytes = Buffer.from('one two three four')
+  const storage = new MemoryStorage({ f: bytes, g: bytes, h: Buffer.from('one two THREE four') })
+  const port = new IoPort(createWindow(4096))
+  const metadata = new Metadata(port, false)
+  const remembered = new Remembered<string>()
+  let parses = 0
+  const parse = (uri: string) => {
+    metadata.begin(uri, storage.perform(port.open(uri)), bytes.byteLength)
+    const io = remembered.read(metadata, 'key', function* () {
+      parses++
+      yield* metadata.fetch(0, 4, 'first')
+      const second = yield* metadata.fetch(8, 5, 'second')
+      return Buffer.from(second.bytes).toString()
+    })
+    return runBlocking(io, storage)
+  }
+  assert.deepEqual([parse('f'), parse('g'), parses], ['three', 'three', 1])
+  assert.deepEqual([parse('h'), parses], ['THREE', 2])
+  assert.deepEqual(
+    storage.reads,
+    [0, 0, 0].flatMap((): [number, number][] => [
+      [0, 4],
+      [8, 5],
+    ]),
+    'asked for once each, all the same',
   )
 })
 

@@ -105,6 +105,25 @@ for (const [name, wanted] of Object.entries(specs))
     for (let i = 0; i < wanted.samples; i++) runBlocking(reader.read('f', i), storage)
   })
 
+test('a leading 1 is dropped from record_dims and kept where the dimensions were drawn', () => {
+  const shapeOf = (wanted: FileSpec) =>
+    Object.values(inspect(writeFile(writer, wanted)).samples[0] as Record<string, ArrayInfo>).map(({ shape }) => shape)
+  assert.deepEqual(shapeOf(spec({ dims: [1, 6] })), [[6]])
+  assert.deepEqual(shapeOf(spec({ dims: [1, 6], dimsDrawn: true })), [[1, 6]])
+  assert.deepEqual(shapeOf(spec({ dims: [2, 6], hdf5: { numDsetPerRecord: 2 } })), [[6], [6]])
+  assert.deepEqual(shapeOf(spec({ dims: [4, 6], hdf5: { numDsetPerRecord: 2 } })), [
+    [2, 6],
+    [2, 6],
+  ])
+})
+
+test('the part of an edge chunk that lies outside the dataset is zeros', () => {
+  // 1 × 3 × 3 in chunks of 1 × 2 × 2: data begins at 2048, the last chunk has one element inside.
+  const data = writeFile(writer, spec({ dims: [3, 3], samples: 1, hdf5: { chunkDims: [1, 2, 2] } })).subarray(2048, 2064)
+  const isZero = Array.from(data, (byte) => byte === 0)
+  assert.deepEqual(isZero, [false, false, false, false, false, true, false, true, false, false, true, true, false, true, true, true])
+})
+
 test('contiguous data is the content itself, in order, from byte 2048', () => {
   const content = new CountingContent()
   const expected = Buffer.concat([content.next(104), content.next(40)].map((bytes) => Buffer.from(bytes)))
