@@ -1,8 +1,9 @@
 // `dl-driver validate`: every problem of a configuration at once, or what it comes to. Loads YAML and the schema only when it runs.
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import type { FrameworkName, Semantics } from '../config/workload.js'
 import { ConfigError } from '../errors.js'
 import { lazily } from '../package.js'
+import { addWorkloadOptions } from './options.js'
 
 interface ValidateOptions {
   readonly json?: boolean
@@ -16,7 +17,7 @@ Examples:
   dl-driver validate unet3d_h100 reader.batch_size=4 --json`
 
 export function registerValidate(program: Command): void {
-  program
+  const command = program
     .command('validate')
     .summary('print every problem of a configuration at once')
     .description(
@@ -24,18 +25,7 @@ export function registerValidate(program: Command): void {
     )
     .argument('<config>', 'DLIO workload file, or the name of a bundled one')
     .argument('[overrides...]', 'DLIO overrides, for example reader.batch_size=4 or ++workload.train.epochs=2')
-    .addOption(
-      new Option('--framework <name>', "framework whose data loading is replayed (default: the configuration's)").choices([
-        'pytorch',
-        'tensorflow',
-        'jax',
-      ]),
-    )
-    .addOption(
-      new Option('--semantics <name>', 'which DLIO is replayed: the one of MLPerf Storage, or argonne-lcf’s')
-        .choices(['mlcommons', 'upstream'])
-        .default('mlcommons'),
-    )
+  addWorkloadOptions(command)
     .option('--json', 'print {ok, problems} or {ok, workload, warnings} to standard output')
     .addHelpText('after', examples)
     .action((config: string, overrides: string[], options: ValidateOptions) => {
