@@ -2,7 +2,9 @@
 import type { Workload } from '../config/workload.js'
 import { DataError } from '../errors.js'
 import type { Format, ReaderOptions, SampleReader, StreamReader } from '../formats/types.js'
+import { RandomState } from '../order/numpy-random.js'
 import type { BatchOrder, BatchSink, EpochOrder, FileList, Split, StreamOrder } from '../order/types.js'
+import { drawSeconds } from '../plan/sleeps.js'
 import type { Plan } from '../plan/types.js'
 import { IoPort } from '../storage/io.js'
 import type { Io, Window } from '../storage/types.js'
@@ -44,6 +46,10 @@ export class Lane {
   private recordsEnded = 0
   private streamIsOpen = false
   private streamUri = ''
+  /** Draws of `reader.preprocess_time`. DLIO's workers draw from generators that nothing seeds, so only their distribution is the same. */
+  private readonly random: RandomState
+  /** Milliseconds that preprocessing takes for the samples of the part that has just been run; slept by whoever drives the lane. */
+  preprocessMs = 0
 
   constructor(
     private readonly context: LaneContext,
@@ -60,6 +66,7 @@ export class Lane {
     const most = Math.max(plan.train.batchSize, plan.valid.batchSize)
     this.sink = { files: new Float64Array(most), samples: new Float64Array(most) }
     this.files = plan.train.files
+    this.random = new RandomState(lane)
   }
 
   /** Whether the conductor has sent this lane into another epoch or split. */
@@ -124,6 +131,7 @@ export class Lane {
     const bytes = yield* this.samples!.read(folder + name, sample)
     const endMs = clock.nowMs()
     this.context.samplesRead(1, endMs - beginMs)
+    this.preprocess(1)
     trace?.sample({
       beginMs,
       endMs,
@@ -159,7 +167,14 @@ export class Lane {
     }
     const endMs = clock.nowMs()
     if (this.units > before) this.context.samplesRead(this.units - before, endMs - beginMs)
+    this.preprocess(this.units - before)
     this.traceRecords(order, before, beginMs, endMs)
+  }
+
+  private preprocess(samples: number): void {
+    const { preprocessTime } = this.context.workload.reader
+    this.preprocessMs = 0
+    for (let i = 0; i < samples; i++) this.preprocessMs += 1000 * drawSeconds(this.random, preprocessTime)
   }
 
   private traceRecords(order: StreamOrder, before: number, beginMs: number, endMs: number): void {

@@ -69,6 +69,9 @@ function readerOptions({ workload, read }: ReaderThreadStart): ReaderOptions {
   }
 }
 
+/** A word that nobody wakes: waiting on it is sleeping, more precisely than a timer does. */
+const pause = new Int32Array(new SharedArrayBuffer(4))
+
 function driveBlocking(lanes: readonly Lane[], state: SharedState, thread: number, storage: LocalStorage): void {
   const wake = state.thread(thread, threadWord.wake)
   const parked = state.thread(thread, threadWord.parked)
@@ -81,7 +84,10 @@ function driveBlocking(lanes: readonly Lane[], state: SharedState, thread: numbe
       if (!lane.hasCredit) continue
       worked = true
       const parts = lane.parts()
-      for (let part = 0; part < parts && !state.stopped; part++) runBlocking(lane.part(part), storage)
+      for (let part = 0; part < parts && !state.stopped; part++) {
+        runBlocking(lane.part(part), storage)
+        if (lane.preprocessMs > 0) Atomics.wait(pause, 0, 0, lane.preprocessMs)
+      }
       if (state.stopped) break
       lane.publish()
     }
@@ -111,7 +117,10 @@ async function driveOnEventLoop(
       if (lane.isCalled) await runAsync(lane.begin(), storage)
       if (!lane.hasCredit) break
       const parts = lane.parts()
-      for (let part = 0; part < parts && !state.stopped; part++) await runAsync(lane.part(part), storage)
+      for (let part = 0; part < parts && !state.stopped; part++) {
+        await runAsync(lane.part(part), storage)
+        if (lane.preprocessMs > 0) await Atomics.waitAsync(pause, 0, 0, lane.preprocessMs).value
+      }
       if (!state.stopped) lane.publish()
     }
     // In the same turn as the last look at the credit: a wake-up after it finds the lane idle.
