@@ -70,7 +70,7 @@ function namesOf(workload: Workload, folder: string, split: Split): string[] {
   const first = entries[0]
   if (first === undefined || !first.isDirectory())
     return entries
-      .filter((entry) => entry.name.endsWith(suffix) && !entry.isDirectory())
+      .filter((entry) => isData(entry, suffix))
       .map((entry) => `${split}/${entry.name}`)
       .sort(byCodePoint)
   const folders = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
@@ -82,10 +82,15 @@ function namesOf(workload: Workload, folder: string, split: Split): string[] {
     )
   const names: string[] = []
   for (const sub of folders.sort(byCodePoint))
-    for (const entry of list(join(root, sub))) if (entry.name.endsWith(suffix)) names.push(`${split}/${sub}/${entry.name}`)
+    for (const entry of list(join(root, sub))) if (isData(entry, suffix)) names.push(`${split}/${sub}/${entry.name}`)
   if (workload.semantics === 'mlcommons') return names.sort(byCodePoint)
   const base = (name: string) => name.slice(name.lastIndexOf('/') + 1)
   return names.sort((a, b) => byCodePoint(base(a), base(b)))
+}
+
+/** Files of the format. No pipes and devices: opening one would wait for ever. */
+function isData(entry: fs.Dirent, suffix: string): boolean {
+  return entry.name.endsWith(suffix) && (entry.isFile() || entry.isSymbolicLink())
 }
 
 function list(path: string): fs.Dirent[] {

@@ -70,7 +70,7 @@ describe('inspect', () => {
   it('refuses what is not a regular local file, with the reason', async () => {
     const rejects = (file: string, message: RegExp) =>
       assert.rejects(inspectFile(file), (error) => error instanceof StorageError && message.test(error.message))
-    await rejects(join(folder, 'absent.npz'), /absent\.npz: cannot open: there is no such file \(ENOENT\)/)
+    await rejects(join(folder, 'absent.npz'), /absent\.npz: cannot open: no such file \(ENOENT\)/)
     await rejects(folder, /cannot open: it is no regular file/)
     await rejects('/dev/zero', /cannot open: it is no regular file/)
     await rejects('s3://bucket/a.npz', /s3:\/\/bucket\/a\.npz: cannot inspect: s3:\/\/ is not supported here/)

@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto'
 import { DataError } from '../../errors.js'
 import { createWindow, IoPort, runBlocking } from '../../storage/io.js'
 import type { Io } from '../../storage/types.js'
+import { PlainFiles } from '../plain-files.js'
 import type { ArrayInfo, Inspection } from '../types.js'
 import { type ChunkIndex, openChunkIndex } from './chunk-index.js'
 import { type Chunked, decodeChunk, eachChunk, findChunk } from './chunks.js'
 import { type Dataset, readDataset } from './layout.js'
-import { LocalFiles } from './local-file.js'
 import { Metadata } from './metadata.js'
 import { UnsupportedLayoutError, undefinedAddress } from './span.js'
 import { checkEnd, readRoot, readSuperblock, useSuperblock } from './structure.js'
@@ -27,7 +27,7 @@ const freeExpansionBytes = 2 ** 26
 export async function inspectHdf5(path: string): Promise<Inspection> {
   const port = new IoPort(createWindow(windowBytes))
   try {
-    return runBlocking(inspectFile(port, path), new LocalFiles())
+    return runBlocking(inspectFile(port, path), new PlainFiles())
   } catch (error) {
     if (!(error instanceof UnsupportedLayoutError)) throw error
     const { inspectWithLibrary } = await import('./library.js')
