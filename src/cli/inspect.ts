@@ -4,6 +4,11 @@ import type { Command } from 'commander'
 import type { Inspection } from '../formats/types.js'
 import { lazily } from '../package.js'
 
+const examples = `
+Examples:
+  dl-driver inspect data/train/img_0_of_8.npz
+  dl-driver inspect data/train/*.hdf5 --json      one JSON line per file`
+
 /** Adds the command to the program. Nothing else loads until it runs. */
 export function registerInspect(program: Command): void {
   program
@@ -11,6 +16,7 @@ export function registerInspect(program: Command): void {
     .description('what data files hold: per sample shape, dtype, bytes, sha256 of its raw bytes, label')
     .argument('<FILE|URI...>', 'npz, hdf5 or tfrecord files: paths or file:// URIs')
     .option('--json', 'one JSON line per file on stdout')
+    .addHelpText('after', examples)
     .action(async (files: string[], options: { json?: boolean }) => {
       for (const file of files) {
         try {
