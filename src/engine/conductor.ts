@@ -18,6 +18,8 @@ const splitCode = { train: 0, valid: 1 } as const
 /** A waiting rank without any completed batch for so long is reported. */
 const stallMs = 60_000
 const neverWanted = 0x7fffffff
+/** Below this wait for a batch, and without computation, a wake-up for every batch would cost more than reading it. */
+const hurryMs = 0.1
 
 /** Where a rank is in its step. `fetchingSurplus`: waiting for the batch that is fetched and not used. */
 type Phase = 'loading' | 'computing' | 'atBarrier' | 'fetchingSurplus' | 'finished'
@@ -37,6 +39,8 @@ interface Rank {
   deadlineMs: number
   log: StepsLog
   stallReported: boolean
+  /** Batches come faster than a thread can be woken for each. */
+  hurried: boolean
   /** Set by `need` while readiness is looked at. */
   ready: boolean
   /** Made once per rank, so that steps allocate nothing. */
@@ -92,6 +96,7 @@ export class Conductor {
       deadlineMs: 0,
       log: new StepsLog(0),
       stallReported: false,
+      hurried: false,
       ready: false,
       grant: (reader, units) => this.grant(index * lanesPerRank + reader, units),
       need: (reader, units) => {
@@ -242,6 +247,7 @@ export class Conductor {
     rank.loadMs = nowMs - rank.loadStartMs
     rank.computeStartMs = nowMs
     const seconds = rank.sleeps.next(this.split)
+    rank.hurried = seconds === 0 && rank.loadMs < hurryMs
     if (seconds > 0) {
       rank.phase = 'computing'
       rank.deadlineMs = nowMs + 1000 * seconds
@@ -303,7 +309,29 @@ export class Conductor {
   private isReady(rank: Rank): boolean {
     rank.ready = true
     rank.flow.needs(rank.batch, rank.need)
+    if (!rank.ready && rank.hurried) {
+      rank.hurried = false
+      const last = rank.flow.lastOutstanding(rank.batch)
+      if (last > rank.batch) this.wishForLast(rank, last)
+    }
     return rank.ready
+  }
+
+  /** Wishes to be woken when the last outstanding batch is there, not for each of those before it. Once: then it waits for what it needs. */
+  private wishForLast(rank: Rank, last: number): void {
+    const { lanesPerRank, state } = this.options
+    let wished = true
+    rank.flow.needs(last, (reader, units) => {
+      if (this.hasMade(rank.rank * lanesPerRank + reader, units)) wished = false
+    })
+    if (!wished) return
+    let lastLane = -1
+    rank.flow.needs(last, (reader) => {
+      lastLane = reader
+    })
+    rank.flow.needs(rank.batch, (reader) => {
+      if (reader !== lastLane) Atomics.store(state.words, state.lane(rank.rank * lanesPerRank + reader, laneWord.wanted), neverWanted)
+    })
   }
 
   private hasMade(lane: number, units: number): boolean {

@@ -15,6 +15,8 @@ export interface Flow {
   taken(k: number, grant: Grant): void
   /** Which readers must have made how many units before batch k can be delivered. */
   needs(k: number, need: Grant): void
+  /** The last batch that readers work on while the loop waits for batch k. */
+  lastOutstanding(k: number): number
 }
 
 /** A loader that keeps `ahead` batches outstanding in total, each made by one reader, delivered in order. */
@@ -43,6 +45,9 @@ class BatchFlow implements Flow {
   needs(k: number, need: Grant): void {
     need(readerIndex(this.order, k), this.order.unitOfBatch(k) + 1)
   }
+  lastOutstanding(k: number): number {
+    return Math.max(k, Math.min(k + this.ahead, this.available) - 1)
+  }
 
   private grantBatch(k: number, grant: Grant): void {
     this.grantUnits(readerIndex(this.order, k), this.order.unitOfBatch(k) + 1 + this.readerBuffer, grant)
@@ -63,6 +68,9 @@ class InProcessFlow implements Flow {
   taken(): void {}
   needs(k: number, need: Grant): void {
     need(0, this.order.unitOfBatch(k) + 1)
+  }
+  lastOutstanding(k: number): number {
+    return k
   }
 }
 
@@ -86,6 +94,9 @@ class StreamFlow implements Flow {
   needs(k: number, need: Grant): void {
     const inputs = this.order.inputsNeeded(k)
     for (let reader = 0; reader < this.order.readers; reader++) need(reader, this.order.recordsOf(reader, inputs))
+  }
+  lastOutstanding(k: number): number {
+    return k
   }
 
   /** Allows what the first `batches` batches need, and the slots' own buffers. */
