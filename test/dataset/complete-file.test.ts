@@ -95,6 +95,18 @@ test('a small file with content between its headers is one write', () => {
   assert.deepEqual(writes, [115_483])
 })
 
+test('a patch may reach from bytes that are on the disk into bytes that are still gathered', () => {
+  const path = join(scratch, 'across')
+  const file = new CompleteFile(new Uint8Array(65_536), () => {})
+  file.open(path)
+  file.append(new Uint8Array(70_000))
+  file.append(new Uint8Array(10))
+  file.patch(69_995, new Uint8Array(10).fill(1))
+  file.commit()
+  assert.deepEqual(readFileSync(path), Buffer.concat([Buffer.alloc(69_995), Buffer.alloc(10, 1), Buffer.alloc(5)]))
+  rmSync(path)
+})
+
 test('a patch beyond what was written is refused', () => {
   const file = new CompleteFile(new Uint8Array(65_536), () => {})
   file.open(join(scratch, 'patched'))

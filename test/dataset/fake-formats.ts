@@ -1,4 +1,5 @@
 // A table of formats with small writers, for tests of the generator itself. Each tries one behaviour.
+import { appendFileSync } from 'node:fs'
 import type { Format, FormatWriter } from '#src/formats/types.js'
 
 const headerBytes = 64
@@ -27,22 +28,26 @@ const indexed: FormatWriter = {
   },
 }
 
-/** Writes for ever. */
+/** Writes for ever; when it is left by an exception it says so in the file that the environment names. */
 const endless: FormatWriter = {
   sizeBytes: () => 1 << 20,
   write(_, content, out) {
-    for (;;) {
-      out.append(content.next(20_000))
-      if (out.byteLength > 1 << 22) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+    try {
+      for (;;) {
+        out.append(content.next(20_000))
+        if (out.byteLength > 1 << 22) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+      }
+    } finally {
+      appendFileSync(process.env.ENDLESS_WRITER_LOG!, 'left\n')
     }
   },
 }
 
-/** Writes once and then never comes back. */
+/** Writes more than is gathered and then never comes back. */
 const stuck: FormatWriter = {
   sizeBytes: () => 1 << 20,
   write(_, content, out) {
-    out.append(content.next(1 << 18))
+    for (let rest = 1 << 19; rest > 0; rest -= 1 << 15) out.append(content.next(1 << 15))
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
   },
 }

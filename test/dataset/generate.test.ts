@@ -150,23 +150,28 @@ test('resume writes files anew whose size depends on their content, since nothin
   assert.deepEqual([report.files, report.skipped], [2, 0])
 })
 
-test('a generation that is stopped leaves no file under a final name and no temporary one', async () => {
-  const folder = newFolder()
+/** Options of a generation by one thread that is stopped as soon as that has written something. */
+function stoppedAtFirstWrite(): Partial<GenerateOptions> {
   const stop = new AbortController()
-  setTimeout(() => stop.abort(), 300)
-  await assert.rejects(generate(testWorkload({ folder, format: 'npy', numFilesTrain: 5 }), { signal: stop.signal }), (error: RunError) => {
+  return { threads: 1, signal: stop.signal, onProgress: ({ bytesWritten }) => bytesWritten > 0 && stop.abort() }
+}
+
+test('a generation that is stopped leaves its writers at their next write, and no file under a final name and no temporary one', async () => {
+  const folder = newFolder()
+  const log = join(scratch, 'endless-writers')
+  process.env.ENDLESS_WRITER_LOG = log
+  await assert.rejects(generate(testWorkload({ folder, format: 'npy', numFilesTrain: 5 }), stoppedAtFirstWrite()), (error: RunError) => {
     assert.equal(error.exitCode, 130)
     assert.equal(error.message, 'interrupted: 0 of 5 files are complete; --resume goes on from there')
     return true
   })
   assert.deepEqual(dataFiles(folder), [])
+  assert.equal(readFileSync(log, 'utf8'), 'left\n')
 })
 
 test('a thread that does not come back when stopped is ended, and its temporary file removed', async () => {
   const folder = newFolder()
-  const stop = new AbortController()
-  setTimeout(() => stop.abort(), 300)
-  await assert.rejects(generate(testWorkload({ folder, format: 'png', numFilesTrain: 2 }), { signal: stop.signal }), /interrupted: 0 of 2/)
+  await assert.rejects(generate(testWorkload({ folder, format: 'png', numFilesTrain: 2 }), stoppedAtFirstWrite()), /interrupted: 0 of 2/)
   assert.deepEqual(dataFiles(folder), [])
 })
 
