@@ -1,7 +1,7 @@
 // Makes a checkout usable with nothing but Node: installs the dependencies and (with `build`) bundles, each only when something changed.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -44,11 +44,14 @@ function sourceState() {
 /** Bundles `src` into `dist`, which is what the commands run. */
 export async function ensureBuilt() {
   ensureInstalled()
-  const stamp = join(root, 'dist', '.source-state')
+  // Not in dist, which is published.
+  const stamp = join(root, 'build', '.bundled-source-state')
   const state = sourceState()
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === state) return
+  if (existsSync(join(root, 'dist')) && existsSync(stamp) && readFileSync(stamp, 'utf8') === state) return
   const { bundle } = await import('./bundle.mjs')
+  rmSync(stamp, { force: true })
   await bundle(root)
+  mkdirSync(join(root, 'build'), { recursive: true })
   writeFileSync(stamp, state)
 }
 
