@@ -19,4 +19,5 @@ if (files.length === 0) {
   console.error(`no test file matches ${filters.join(', ')}`)
   process.exit(1)
 }
-run(process.execPath, ['--test', '--test-concurrency=2', ...files])
+// A test that hangs fails after 15 minutes: making the Python environment may take some of them.
+run(process.execPath, ['--test', '--test-concurrency=2', '--test-reporter=spec', '--test-timeout=900000', ...files])
