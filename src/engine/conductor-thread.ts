@@ -20,7 +20,7 @@ export function conductorThread(start: ConductorStart, port: MessagePort): void 
     clock: new Clock(start.clockBaseMs),
     lanesPerRank: start.lanesPerRank,
     threadOfLane: start.threadOfLane,
-    send: (message: ThreadMessage) => port.postMessage(message),
+    send: (message: ThreadMessage, transfer: readonly ArrayBuffer[] = []) => port.postMessage(message, transfer),
     trace,
   })
   try {

@@ -54,7 +54,8 @@ export interface ConductorOptions {
   readonly clock: Clock
   readonly lanesPerRank: number
   readonly threadOfLane: readonly number[]
-  readonly send: (message: ThreadMessage) => void
+  /** `transfer`: memory that the receiver takes over. */
+  readonly send: (message: ThreadMessage, transfer?: readonly ArrayBuffer[]) => void
   readonly trace?: TraceWriter | undefined
 }
 
@@ -137,7 +138,11 @@ export class Conductor {
           ...(evaluation && { evaluation }),
         }
       })
-      send({ kind: 'epochEnds', epoch, ranks: records })
+      const lists = [...train, ...(evaluations ?? [])].flatMap(({ loadMs, procMs, computeMs }) => [loadMs, procMs, computeMs])
+      send(
+        { kind: 'epochEnds', epoch, ranks: records },
+        lists.map((list) => list.buffer as ArrayBuffer),
+      )
     }
   }
 

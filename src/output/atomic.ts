@@ -10,17 +10,31 @@ export function isLeftover(name: string): boolean {
   return name.startsWith(prefix) && name.endsWith('.tmp')
 }
 
+/** Text is written in pieces of at least so many characters. */
+const pieceChars = 1 << 16
+
 /**
- * Writes `text` as UTF-8 beside `path` and renames it there, so that readers see all of it or nothing. `durable` asks the disk for it too: where
+ * Writes `text` (or what a function emits piece by piece) as UTF-8 beside `path` and renames it there, so that readers see all of it or nothing. `durable` asks the disk for it too: where
  * other programs act upon the file alone. Errors: StorageError.
  */
-export function writeAtomically(path: string, text: string, durable = false): void {
+export function writeAtomically(path: string, text: string | ((emit: (piece: string) => void) => void), durable = false): void {
   const temporary = join(dirname(path), `${prefix}${basename(path)}.${process.pid}.tmp`)
   try {
     const file = openSync(temporary, 'w')
     try {
-      const bytes = Buffer.from(text)
-      for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written)
+      let pending = ''
+      const flush = () => {
+        const bytes = Buffer.from(pending)
+        for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written)
+        pending = ''
+      }
+      const emit = (piece: string) => {
+        pending += piece
+        if (pending.length >= pieceChars) flush()
+      }
+      if (typeof text === 'string') emit(text)
+      else text(emit)
+      flush()
       if (durable) fsyncSync(file)
     } finally {
       closeSync(file)

@@ -7,7 +7,7 @@ import type { CheckpointRecord, EpochRecord, HostRecord, RankRecord, StepsRecord
 import { checkpointSeconds, rankFigures, type Summary, type SummaryInput } from '../metrics/summary.js'
 import type { World } from '../plan/types.js'
 import { writeAtomically } from './atomic.js'
-import { dlioTimestamp, float, type PythonValue, pythonFixed, pythonJson } from './python.js'
+import { dlioTimestamp, emitPythonJson, float, type PythonValue, pythonFixed, pythonJson } from './python.js'
 
 /** What DLIO's files are made from: records (of all ranks for summary.json, else of any), their summary, the workload, and the whole job's size. */
 export interface DlioFilesInput {
@@ -49,6 +49,10 @@ export function summaryJson(input: DlioFilesInput): string {
 
 /** Contents of R_output.json. */
 export function rankOutputJson(input: DlioFilesInput, rank: RankRecord): string {
+  return pythonJson(rankOutput(input, rank))
+}
+
+function rankOutput(input: DlioFilesInput, rank: RankRecord): PythonValue {
   const { record, summary } = input
   const host = hostOf(input, rank)
   const memoryGiB = (host?.memoryBytes ?? 0) / bytesPerGiB
@@ -65,7 +69,7 @@ export function rankOutputJson(input: DlioFilesInput, rank: RankRecord): string 
     const { blocks, evaluation } = figures.epochs[i]!
     fields.set(String(epoch.epoch), rankEpoch(epoch, blocks, evaluation, summary.settings.trains))
   })
-  return pythonJson(fields.set('hostname', host?.hostname))
+  return fields.set('hostname', host?.hostname)
 }
 
 /** Contents of R_per_epoch_stats.json. */
@@ -77,7 +81,8 @@ export function perEpochStatsJson(rank: RankRecord, trains: boolean): string {
 export function writeRankFiles(folder: string, input: DlioFilesInput): void {
   for (const rank of input.record.ranks) {
     writeAtomically(join(folder, `${rank.rank}_per_epoch_stats.json`), perEpochStatsJson(rank, input.summary.settings.trains))
-    writeAtomically(join(folder, `${rank.rank}_output.json`), rankOutputJson(input, rank))
+    // It holds every step, so it is never held as text.
+    writeAtomically(join(folder, `${rank.rank}_output.json`), (emit) => emitPythonJson(rankOutput(input, rank), emit))
   }
 }
 

@@ -58,45 +58,56 @@ export function pythonLiteral(value: unknown): string {
 /** `json.dump(value, indent=4)` with its defaults: ASCII only, no newline at the end. Errors: TypeError for numbers that JSON cannot hold. */
 export function pythonJson(value: PythonValue): string {
   const parts: string[] = []
-  write(value, '\n', parts)
+  emitPythonJson(value, (text) => parts.push(text))
   return parts.join('')
 }
 
-function write(value: PythonValue, newline: string, parts: string[]): void {
-  if (value === null || typeof value === 'boolean') parts.push(String(value))
-  else if (typeof value === 'string') parts.push(quote(value))
+/** The same text piece by piece, for lists that are too long to be held as text. */
+export function emitPythonJson(value: PythonValue, emit: Emit): void {
+  write(value, '\n', emit)
+}
+
+export type Emit = (text: string) => void
+
+function write(value: PythonValue, newline: string, emit: Emit): void {
+  if (value === null || typeof value === 'boolean') emit(String(value))
+  else if (typeof value === 'string') emit(quote(value))
   else if (typeof value === 'number') {
     if (!Number.isInteger(value)) throw new TypeError(`${value} is not an integer; mark floats`)
-    parts.push(BigInt(value).toString())
+    emit(BigInt(value).toString())
   } else if (value instanceof PythonFloat) {
     if (!Number.isFinite(value.value)) throw new TypeError(`JSON cannot hold ${value.value}`)
-    parts.push(pythonFloat(value.value))
-  } else if (value instanceof Float64Array) parts.push(floatList(value, newline))
-  else if (Array.isArray(value))
-    writeList('[', ']', value.length, newline, parts, (i, inner) => write(value[i] as PythonValue, inner, parts))
+    emit(pythonFloat(value.value))
+  } else if (value instanceof Float64Array) floatList(value, newline, emit)
+  else if (Array.isArray(value)) writeList('[', ']', value.length, newline, emit, (i, inner) => write(value[i] as PythonValue, inner, emit))
   else {
     const entries = [...(value instanceof Map ? value : Object.entries(value))].filter(
       (entry): entry is [string, PythonValue] => entry[1] !== undefined,
     )
-    writeList('{', '}', entries.length, newline, parts, (i, inner) => {
+    writeList('{', '}', entries.length, newline, emit, (i, inner) => {
       const [key, item] = entries[i]!
-      parts.push(quote(key), ': ')
-      write(item, inner, parts)
+      emit(`${quote(key)}: `)
+      write(item, inner, emit)
     })
   }
 }
 
-/** Step times come by the hundred thousand: no object and no growing string for each. */
-function floatList(values: Float64Array, newline: string): string {
-  if (values.length === 0) return '[]'
-  const inner = `${newline}    `
-  const texts = new Array<string>(values.length)
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i]!
-    if (!Number.isFinite(value)) throw new TypeError(`JSON cannot hold ${value}`)
-    texts[i] = pythonFloat(value)
+/** Step times come by the hundred thousand: pieces of text, and no object for each. */
+function floatList(values: Float64Array, newline: string, emit: Emit): void {
+  if (values.length === 0) {
+    emit('[]')
+    return
   }
-  return `[${inner}${texts.join(`,${inner}`)}${newline}]`
+  const inner = `${newline}    `
+  const pieceLength = 1024
+  for (let begin = 0; begin < values.length; begin += pieceLength) {
+    const texts = Array.from(values.subarray(begin, begin + pieceLength), (value) => {
+      if (!Number.isFinite(value)) throw new TypeError(`JSON cannot hold ${value}`)
+      return pythonFloat(value)
+    })
+    emit(`${begin === 0 ? '[' : ','}${inner}${texts.join(`,${inner}`)}`)
+  }
+  emit(`${newline}]`)
 }
 
 function writeList(
@@ -104,19 +115,19 @@ function writeList(
   close: string,
   count: number,
   newline: string,
-  parts: string[],
+  emit: Emit,
   item: (i: number, newline: string) => void,
 ): void {
   if (count === 0) {
-    parts.push(open, close)
+    emit(open + close)
     return
   }
   const inner = `${newline}    `
   for (let i = 0; i < count; i++) {
-    parts.push(i === 0 ? open : ',', inner)
+    emit((i === 0 ? open : ',') + inner)
     item(i, inner)
   }
-  parts.push(newline, close)
+  emit(newline + close)
 }
 
 /** A JSON string in ASCII, escaped as Python's encoder does. */
