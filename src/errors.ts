@@ -98,6 +98,19 @@ export class RunError extends DlDriverError {
   }
 }
 
+/** A run that failed while a thread hangs in a read that does not return: the process must be ended by force. */
+export class HangingError extends DlDriverError {
+  readonly tag = 'hanging'
+  readonly exitCode = 1
+  constructor(override readonly cause: Error) {
+    super(cause.message)
+    this.name = 'HangingError'
+  }
+  override fields() {
+    return {}
+  }
+}
+
 /** A plain object that can be posted to another thread without losing what makes the error what it is. */
 export interface SerializedError {
   readonly tag: string

@@ -3,10 +3,12 @@ import { join } from 'node:path'
 import { loadWorkload } from '../config/load.js'
 import type { Workload } from '../config/workload.js'
 import type { EngineProgress } from '../engine/run.js'
+import { HangingError } from '../errors.js'
 import { type JobOutcome, runJob } from '../job/job.js'
 import { resultJson } from '../output/result.js'
 import { renderSummary } from '../output/summary-table.js'
 import { type ProgressSnapshot, TerminalReporter } from '../output/terminal.js'
+import { reportError } from './errors.js'
 import { GenerateProgressView } from './generate-progress.js'
 import type { RunOptions } from './run.js'
 
@@ -45,12 +47,27 @@ export async function runCommand(config: string, overrides: readonly string[], o
         terminal.start(() => snapshot(progress()))
       },
     })
+  } catch (error) {
+    if (error instanceof HangingError) {
+      reportError(error)
+      endByForce('SIGKILL')
+    }
+    throw error
   } finally {
     generation?.end()
     terminal.stop()
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
   }
-  return report(outcome, workload, outputFolder, options, terminal)
+  const code = report(outcome, workload, outputFolder, options, terminal)
+  if (outcome.hangs === true) endByForce('SIGINT')
+  return code
+}
+
+/** Ends this process as the signal does. exit() would wait for threads that hang in a read. */
+export function endByForce(signal: 'SIGINT' | 'SIGKILL'): void {
+  process.stderr.write('error: a read does not return; ending by force\n')
+  process.removeAllListeners(signal)
+  process.kill(process.pid, signal)
 }
 
 function report(

@@ -1,7 +1,7 @@
 // Running a plan: start the threads, listen, stop them. The main thread keeps to people; it is never on the path of a byte.
 import { Worker } from 'node:worker_threads'
 import { packList } from '../dataset/file-lists.js'
-import { RunError, restoreError } from '../errors.js'
+import { HangingError, RunError, restoreError } from '../errors.js'
 import { LatencyHistogram } from '../metrics/latency.js'
 import type { EpochRecord, IoRecord, LatencySummary, RankRecord } from '../metrics/records.js'
 import { entryFile } from '../package.js'
@@ -32,6 +32,8 @@ export interface EngineResult {
   readonly ranks: readonly RankRecord[]
   /** False where the run was stopped before its end. */
   readonly complete: boolean
+  /** Threads still hang in a read that does not return: the process cannot end by itself. */
+  readonly hangs: boolean
   readonly io: IoRecord
   /** Whether O_DIRECT requests are smaller than DLIO's because memory is bounded. */
   readonly requestsBounded: boolean
@@ -66,6 +68,9 @@ export interface Engine {
   /** Resolves when everything has ended; rejects with the first error of any thread. */
   readonly finished: Promise<EngineResult>
 }
+
+/** How long threads may take to end once they were asked to. */
+const stopGraceMs = 3000
 
 /** Starts a run. Must be called before anything uses libuv's pool, whose size it may set. */
 export function startEngine(options: EngineOptions): Engine {
@@ -112,17 +117,27 @@ export function startEngine(options: EngineOptions): Engine {
   let conducted = false
   let stopAsked = false
   let failure: Error | undefined
+  let stopTimer: NodeJS.Timeout | undefined
+  let giveUp: () => void
+  const gaveUp = new Promise<void>((resolve) => {
+    giveUp = resolve
+  })
+  /** Asks threads to end, and waits for them only so long: a read on dead storage may never return. */
+  const endThreads = () => {
+    state.stop()
+    stopTimer ??= setTimeout(giveUp, stopGraceMs)
+  }
 
   const fail = (error: Error) => {
     failure ??= error
-    state.stop()
+    endThreads()
   }
   const onMessage = (message: ThreadMessage) => {
     if (message.kind === 'failed') fail(restoreError(message.error))
     else if (message.kind === 'epochEnds') epochs.push(message.ranks)
     else if (message.kind === 'done') {
       conducted = true
-      state.stop()
+      endThreads()
     }
     options.onMessage(message)
   }
@@ -141,7 +156,7 @@ export function startEngine(options: EngineOptions): Engine {
       }),
   )
 
-  const result = (): EngineResult => {
+  const result = (hangs: boolean): EngineResult => {
     const { progress, times } = state
     const merged = new LatencyHistogram(new SharedArrayBuffer(LatencyHistogram.byteLength), 0)
     for (const histogram of histograms) merged.merge(new LatencyHistogram(histogram, 0))
@@ -149,6 +164,7 @@ export function startEngine(options: EngineOptions): Engine {
     return {
       ranks: Array.from({ length: plan.world.ranks }, (_, rank) => ({ rank, epochs: epochs.map((ranks) => ranks[rank]!) })),
       complete: conducted && !stopAsked,
+      hangs,
       io: {
         bytesAsked: state.total(meterSlot.bytes),
         readCalls: state.total(meterSlot.readCalls),
@@ -173,12 +189,13 @@ export function startEngine(options: EngineOptions): Engine {
     progress: () => progressOf(state, plan),
     stop: () => {
       stopAsked = true
-      state.stop()
+      endThreads()
     },
-    finished: Promise.all(ends).then(() => {
-      if (options.tracePath !== undefined) joinTrace(options.tracePath, traceParts, options.completeTrace)
-      if (failure !== undefined) throw failure
-      return result()
+    finished: Promise.race([Promise.all(ends).then(() => false), gaveUp.then(() => true)]).then((hangs) => {
+      clearTimeout(stopTimer)
+      if (options.tracePath !== undefined && !hangs) joinTrace(options.tracePath, traceParts, options.completeTrace)
+      if (failure !== undefined) throw hangs ? new HangingError(failure) : failure
+      return result(hangs)
     }),
   }
 }

@@ -51,6 +51,8 @@ export interface JobOutcome {
   readonly record?: RunRecord
   /** Warnings that the log has not been told yet. */
   readonly lateWarnings: readonly Warning[]
+  /** Threads hang in reads: the process has to be ended by force. */
+  readonly hangs?: boolean
 }
 
 /** Runs a job. Throws ConfigError and RunError with exit code 2 before anything is touched, other errors with 1. An interrupted job resolves with a partial result. */
@@ -148,7 +150,7 @@ async function train(options: JobOptions, access: { folder: string; direct: bool
   })
   if (interruption === undefined) saveDlioFiles(options.outputFolder, { record, summary, workload, world }, log)
   writeResult(options.outputFolder, result)
-  return { result, summary, record, lateWarnings }
+  return { result, summary, record, lateWarnings, hangs: measured.hangs }
 }
 
 function announceSteps(plan: Plan, log: RunLog): void {
