@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sections, topLevel } from '../build/src/config/schema/index.js'
+import { profileSections } from '../build/src/config/schema/profiles.js'
 import { root } from './ensure.mjs'
 
 const path = join(root, 'docs', 'config.md')
@@ -28,7 +29,7 @@ function table({ name, aliases, keys }) {
 const page = readFileSync(path, 'utf8')
 const end = page.indexOf(begin)
 if (end < 0) throw new Error(`${path} lacks the line ${begin}`)
-const made = `${page.slice(0, end)}${begin}\n\n${[topLevel, ...Object.values(sections)].map(table).join('\n')}`
+const made = `${page.slice(0, end)}${begin}\n\n${[topLevel, ...Object.values(sections), ...Object.values(profileSections)].map(table).join('\n')}`
 if (!process.argv.includes('--check')) writeFileSync(path, made)
 else if (made !== page) {
   console.error('docs/config.md is out of date; run node scripts/config-docs.mjs')

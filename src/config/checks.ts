@@ -11,6 +11,8 @@ export interface Decided {
   readonly semantics: Semantics
   /** Nothing is read in this run: only generating, or only checkpoints. */
   readonly readsNothing: boolean
+  /** The framework's own rules apply: no other loader can. */
+  readonly hasProfile: boolean
 }
 
 /** Checks all rules; each broken one becomes a problem at the key that breaks it. `source` is the file, for keys that it does not give. */
@@ -59,7 +61,11 @@ function checkDataset({ dataset }: AllValues, complain: Complain): void {
     complain(given('record_dims'), 'dataset.record_dims', 'makes a sample of more than 2^50 elements', 'give smaller dimensions')
 }
 
-function checkFormat({ dataset, reader, storage }: AllValues, { dataLoader, semantics, readsNothing }: Decided, complain: Complain): void {
+function checkFormat(
+  { dataset, reader, storage }: AllValues,
+  { dataLoader, semantics, readsNothing, hasProfile }: Decided,
+  complain: Complain,
+): void {
   const { values, given, broken } = dataset
   const { format } = values
   const node = given('format')
@@ -83,11 +89,12 @@ function checkFormat({ dataset, reader, storage }: AllValues, { dataLoader, sema
   if (readsNothing || reader.broken('data_loader')) return
   const library = storage.values.storage_library ?? storage.values.storage_options?.storage_library
   const streamsAnything = semantics === 'mlcommons' && library === 's3dlio'
-  if (format === 'tfrecord' && dataLoader === 'pytorch' && !streamsAnything)
+  const seeks = dataLoader === 'jax' || (dataLoader === 'pytorch' && (hasProfile || !streamsAnything))
+  if (format === 'tfrecord' && seeks)
     complain(
       node,
       'dataset.format',
-      `tfrecord${node ? '' : ", DLIO's default,"} cannot be read by the pytorch data loader`,
+      `tfrecord${node ? '' : ", DLIO's default,"} cannot be read by the ${dataLoader} data loader`,
       'use --framework tensorflow, or another format such as npz',
     )
   if (format === 'npz' && dataLoader === 'native_dali')
@@ -101,15 +108,22 @@ function checkFormat({ dataset, reader, storage }: AllValues, { dataLoader, sema
     )
 }
 
-function checkReader({ reader, topLevel }: AllValues, { framework, dataLoader }: Decided, complain: Complain): void {
+function checkReader({ reader, topLevel }: AllValues, { framework, dataLoader, hasProfile }: Decided, complain: Complain): void {
   if (reader.broken('data_loader') || topLevel.broken('framework')) return
-  const other = framework === 'pytorch' ? 'tensorflow' : 'pytorch'
-  if (dataLoader === other)
+  const isLoaderOfFramework = dataLoader === 'pytorch' || dataLoader === 'tensorflow'
+  if (dataLoader !== framework && isLoaderOfFramework)
     complain(
       reader.given('data_loader'),
       'reader.data_loader',
       `must fit the framework, which is ${framework}`,
-      `use --framework ${other}, or delete the key for the loader of ${framework}`,
+      `use --framework ${dataLoader}, or delete the key for the loader of ${framework}`,
+    )
+  if (dataLoader !== framework && !isLoaderOfFramework && hasProfile)
+    complain(
+      reader.given('data_loader'),
+      'reader.data_loader',
+      `must be ${framework}, by whose own rules the framework profile reads`,
+      `delete the key, or the ${framework} profile`,
     )
   if (dataLoader === 'custom' && reader.values.data_loader_sampler === null)
     complain(

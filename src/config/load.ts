@@ -5,11 +5,14 @@ import { decideFramework } from './decide.js'
 import { applyOverrides } from './override.js'
 import { interpolationRule } from './override-value.js'
 import { configError } from './problems.js'
+import { checkProfile } from './profile-rules.js'
+import { type GivenProfiles, type ProfileValues, readProfile, takeProfiles } from './profiles.js'
 import { readSections, suggestSection } from './read-section.js'
 import { readText } from './read-text.js'
 import { Report } from './report.js'
 import { resolveWorkload } from './resolve.js'
 import { sectionAliases } from './schema/index.js'
+import { profileNames } from './schema/profiles.js'
 import { type ConfigNode, type Entry, type MapNode, mapNode } from './tree.js'
 import type { FrameworkName, Semantics, Warning, Workload } from './workload.js'
 import { parseYaml } from './yaml-file.js'
@@ -42,33 +45,60 @@ export function loadWorkload(options: LoadOptions): Loaded {
   const text = readText(location.path, location.name)
   const report = new Report()
   const file = workloadOf(parseYaml(text, location.name), report)
-  const overridden = applyOverrides(file, options.overrides, sectionAliases)
+  const overridden = applyOverrides(file.workload, options.overrides, sectionAliases)
   report.add(...overridden.problems)
   const root = overridden.root
   refuseInterpolations(root, '', report)
-  const all = readSections(root, report)
-  const decision = decideFramework(all, options.framework, report)
+  const { rest, profiles } = takeProfiles(root, file.beside, report)
+  const all = readSections(rest, report)
+  const decision = decideFramework(all, options.framework, profiles.present, report)
+  const profile = profileOf(profiles, decision.framework, report)
+  if (profile) checkProfile(all, profile, report)
   const semantics = options.semantics ?? 'mlcommons'
   const { train, evaluation } = all.workflow.values
   const readsNothing = options.generateOnly === true || !(train || evaluation)
-  checkRules(all, { ...decision, semantics, readsNothing }, root.origin.source, report)
+  checkRules(all, { ...decision, semantics, readsNothing, hasProfile: profile !== undefined }, root.origin.source, report)
   if (report.failed) throw configError(report.problems)
-  const workload = resolveWorkload(all, decision, { ...options, semantics }, location, root, report)
+  const workload = resolveWorkload(all, decision, { ...options, semantics, profile }, location, root, report)
   return { workload, warnings: report.warnings }
 }
 
+/** The profile of the framework that applies; the others are read too, since what is wrong in them would come up later. DLIO has no loader of JAX's. */
+function profileOf(profiles: GivenProfiles, framework: FrameworkName, report: Report): ProfileValues | undefined {
+  for (const other of profiles.present)
+    if (other !== framework) {
+      readProfile(other, profiles.spellings(other, false), report)
+      report.warn('unused-profile', `the ${other} profile does not count: the framework is ${framework}`)
+    }
+  const spellings = profiles.spellings(framework, true)
+  return spellings.length > 0 || framework === 'jax' ? readProfile(framework, spellings, report) : undefined
+}
+
+interface WorkloadFile {
+  readonly workload: MapNode
+  /** Profiles that stand beside `workload:`, in a file that has it, and not below it too. */
+  readonly beside?: MapNode
+}
+
 /** The workload in a file: the mapping under `workload:`, or the file itself. Sections get their own names where an alias was used. */
-function workloadOf(file: MapNode, report: Report): MapNode {
+function workloadOf(file: MapNode, report: Report): WorkloadFile {
   const entry = file.entries.get('workload')
-  if (!entry) return withoutAliases(withoutDefaults(file, report), report)
+  if (!entry) return { workload: withoutAliases(withoutDefaults(file, report), report) }
   if (entry.value.kind !== 'map') {
     const remedy = 'write the sections below workload:, or name the file that holds them'
     report.badValue(entry.value, 'workload', { rule: 'must be a mapping of sections (dataset:, reader:, train:, …)', remedy })
     throw configError(report.problems)
   }
   for (const [name, { key }] of file.entries)
-    if (name !== 'workload' && suggestSection(name) === name) report.unknownKey(key, name, `workload.${name}`)
-  return withoutAliases(withoutDefaults(entry.value, report), report)
+    if (name !== 'workload' && !profileNames.includes(name) && suggestSection(name) === name)
+      report.unknownKey(key, name, `workload.${name}`)
+  const workload = withoutAliases(withoutDefaults(entry.value, report), report)
+  // What stands only beside the workload becomes part of it; what stands in both places is compared later.
+  const profiles = [...file.entries].filter(([name]) => profileNames.includes(name))
+  const entries = new Map(workload.entries)
+  for (const [name, profile] of profiles) if (!entries.has(name)) entries.set(name, profile)
+  const doubles = profiles.filter(([name]) => workload.entries.has(name))
+  return { workload: mapNode(entries, workload.origin), beside: mapNode(new Map(doubles), file.origin) }
 }
 
 /** Hydra composes a group file from others by `defaults:`; here a file stands for itself. */

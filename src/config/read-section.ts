@@ -3,6 +3,7 @@ import { isSecret } from './problems.js'
 import type { Report } from './report.js'
 import { sections, topLevel } from './schema/index.js'
 import type { KeySpec, Keys, Section, ValuesOf } from './schema/key.js'
+import { profileNames } from './schema/profiles.js'
 import { nearest } from './suggest.js'
 import { type ConfigNode, type MapNode, toPlain } from './tree.js'
 
@@ -97,7 +98,7 @@ function suggestKey(section: Section, name: string): string | undefined {
 
 /** The section or key that an unknown name at the top was probably meant to be. */
 export function suggestSection(name: string): string | undefined {
-  return nearest(name, [...Object.keys(sections), ...Object.keys(topLevel.keys)]) ?? suggestKey(topLevel, name)
+  return nearest(name, [...Object.keys(sections), ...Object.keys(topLevel.keys), ...profileNames]) ?? suggestKey(topLevel, name)
 }
 
 function fullPath(section: string, key: string): string {

@@ -5,15 +5,19 @@ import type { FrameworkDecision } from './decide.js'
 import { deepFreeze, digestOf } from './digest.js'
 import { locateData } from './location.js'
 import { showValue } from './problems.js'
+import { readerOfProfile, resolveProfile } from './profile-rules.js'
+import type { ProfileValues } from './profiles.js'
 import type { AllValues } from './read-section.js'
 import type { Report } from './report.js'
 import { withStdev } from './schema/duration.js'
 import { type MapNode, toPlain } from './tree.js'
-import type { FormatName, Semantics, Workload } from './workload.js'
+import type { FormatName, FrameworkProfile, Semantics, Workload } from './workload.js'
 
 interface Choices {
   readonly semantics: Semantics
   readonly direct?: boolean | undefined
+  /** The profile of the framework that applies. */
+  readonly profile?: ProfileValues | undefined
 }
 
 /** TensorFlow's default buffer of a TFRecordDataset. */
@@ -28,7 +32,8 @@ export function resolveWorkload(
   root: MapNode,
   report: Report,
 ): Workload {
-  warnOfDefects(all, report)
+  const profile = choices.profile === undefined ? null : resolveProfile(all, choices.profile, choices.semantics)
+  if (profile === null) warnOfDefects(all, report)
   const raw = toPlain(root)
   const model = all.model.values
   const checkpoint = all.checkpoint.values
@@ -39,12 +44,14 @@ export function resolveWorkload(
     dataLoader: decision.dataLoader,
     semantics: choices.semantics,
     direct: choices.direct === true,
+    ...(profile === null ? {} : { profile }),
   }
   return deepFreeze<Workload>({
     source: { name: location.name, path: location.path, configDigest: digestOf({ ...effective, workload: raw }) },
     framework: decision.framework,
     frameworkReason: decision.reason,
     semantics: choices.semantics,
+    profile,
     model: { name: model.name, type: model.type, sizeBytes: model.model_size_bytes },
     workflow: {
       generateData: workflow.generate_data,
@@ -59,7 +66,7 @@ export function resolveWorkload(
       options: storageOptions(all),
     },
     dataset: resolveDataset(all, raw, report),
-    reader: resolveReader(all, decision, choices),
+    reader: resolveReader(all, decision, choices, profile),
     train: {
       epochs: all.train.values.epochs,
       computationTime: withStdev(all.train.values.computation_time, all.train.values.computation_time_stdev),
@@ -130,7 +137,12 @@ function resolveDataset({ dataset, storage }: AllValues, raw: Record<string, unk
   }
 }
 
-function resolveReader({ reader, storage, dataset }: AllValues, { dataLoader }: FrameworkDecision, choices: Choices): Workload['reader'] {
+function resolveReader(
+  { reader, storage, dataset }: AllValues,
+  { dataLoader }: FrameworkDecision,
+  choices: Choices,
+  profile: FrameworkProfile | null,
+): Workload['reader'] {
   const r = reader.values
   // DLIO's TensorFlow loader makes 1 of 0 (data_loader/tf_data_loader.py).
   const readThreads = dataLoader === 'tensorflow' ? Math.max(1, r.read_threads) : r.read_threads
@@ -153,6 +165,7 @@ function resolveReader({ reader, storage, dataset }: AllValues, { dataLoader }: 
     multiprocessingContext: r.multiprocessing_context ?? (choices.semantics === 'upstream' ? 'fork' : 'spawn'),
     pinMemory: r.pin_memory,
     preprocessTime: withStdev(r.preprocess_time, r.preprocess_time_stdev),
+    ...(profile === null ? {} : readerOfProfile(profile)),
   }
 }
 

@@ -15,7 +15,7 @@ export type FormatName =
   | 'mmap_indexed_binary'
   | 'synthetic'
   | 'parquet'
-export type DataLoaderName = 'pytorch' | 'tensorflow' | 'dali' | 'native_dali' | 'custom' | 'none' | 'synthetic'
+export type DataLoaderName = 'pytorch' | 'tensorflow' | 'jax' | 'dali' | 'native_dali' | 'custom' | 'none' | 'synthetic'
 export type ShuffleMode = 'off' | 'seed' | 'random'
 
 /** A time that is slept, in seconds: a constant or a draw of NumPy's legacy generator; the absolute value counts (DLIO utility.sleep). */
@@ -27,6 +27,62 @@ export type Duration =
   | { readonly type: 'exponential'; readonly scale: number }
   | { readonly type: 'poisson'; readonly lam: number }
 
+/** torch.utils.data.DataLoader over a map-style data set. */
+export interface PytorchProfile {
+  readonly framework: 'pytorch'
+  readonly batchSize: number
+  readonly numWorkers: number
+  /** Null: by `shuffle`, distributed where there are several ranks. */
+  readonly sampler: 'sequential' | 'random' | 'distributed' | null
+  /** Of RandomSampler or DistributedSampler. */
+  readonly shuffle: boolean
+  readonly seed: number
+  readonly dropLast: boolean
+  /** Batches outstanding for each worker; null without workers. */
+  readonly prefetchFactor: number | null
+  readonly persistentWorkers: boolean
+  readonly pinMemory: boolean
+  readonly inOrder: boolean
+  readonly multiprocessingContext: string
+  readonly returnType: string | null
+}
+
+/** tf.data: files, shard, interleave, shuffle, batch, prefetch. */
+export interface TensorflowProfile {
+  readonly framework: 'tensorflow'
+  readonly batchSize: number
+  /** Null: no shuffle. */
+  readonly shuffleBufferSize: number | null
+  readonly seed: number
+  readonly reshuffleEachIteration: boolean
+  /** Slots of the interleave, AUTOTUNE resolved. */
+  readonly cycleLength: number
+  /** Whether `cycle_length` was given, and must not exceed the inputs. */
+  readonly cycleGiven: boolean
+  readonly blockLength: number
+  /** Slots that read at once, AUTOTUNE resolved; at most `cycleLength`. */
+  readonly parallelReads: number
+  /** Batches, AUTOTUNE resolved. */
+  readonly prefetchBatches: number
+  readonly deterministic: boolean
+  readonly dropRemainder: boolean
+}
+
+/** An index sampler over random access data, in the manner of grain. */
+export interface JaxProfile {
+  readonly framework: 'jax'
+  readonly batchSize: number
+  readonly seed: number
+  readonly shuffle: boolean
+  readonly workerCount: number
+  /** Batches ahead of the loop, of all workers of a rank. */
+  readonly prefetchBatches: number
+  readonly dropRemainder: boolean
+  readonly writable: boolean
+}
+
+export type FrameworkProfile = PytorchProfile | TensorflowProfile | JaxProfile
+
 export interface Workload {
   /** Where it came from: a bundled name or a file, with the sha256 of the effective configuration. */
   readonly source: { readonly name: string; readonly path: string; readonly configDigest: string }
@@ -34,6 +90,8 @@ export interface Workload {
   /** Why that framework applies, for people: `--framework`, `framework: of the configuration`, … */
   readonly frameworkReason: string
   readonly semantics: Semantics
+  /** The framework's own rules, asked for by a framework profile; null: DLIO's mapping. `reader` then holds what follows from it. */
+  readonly profile: FrameworkProfile | null
   readonly model: { readonly name: string; readonly type: string | null; readonly sizeBytes: number }
   readonly workflow: {
     readonly generateData: boolean

@@ -19,7 +19,7 @@ export function dataAccess(workload: Workload, directFlag: boolean): DataAccess 
   if (!isFormatName(dataset.format)) throw refusal('dataset.format', dataset.format, `cannot be read yet; ${formatNames.join(', ')} can`)
   if (storage.type === 's3' || storage.type === 'aistore')
     throw refusal('storage.storage_type', storage.type, 'object storage is not supported yet; use local_fs or direct_fs')
-  if (reader.dataLoader !== 'pytorch' && reader.dataLoader !== 'tensorflow')
+  if (workload.profile === null && reader.dataLoader !== 'pytorch' && reader.dataLoader !== 'tensorflow')
     throw refusal('reader.data_loader', reader.dataLoader, 'is not emulated yet; use pytorch or tensorflow')
   const location = parseLocation(dataset.folder)
   const direct = directFlag || location.scheme === 'direct' || storage.type === 'direct_fs' || reader.odirect
@@ -37,7 +37,7 @@ export function checkSteps(plan: Plan): void {
       `no step fits into an epoch: ${train.files.count} files × ${workload.dataset.numSamplesPerFile} samples over ${world.ranks} rank(s) give less than one batch each${trimming(plan)}; lower the batch size or the number of ranks, or generate more files`,
     )
   const possible = Math.floor((workload.dataset.numSamplesPerFile * workload.dataset.numFilesTrain) / train.batchSize / world.ranks)
-  if (totalTrainingSteps > possible)
+  if (workload.profile === null && totalTrainingSteps > possible)
     throw refusal(
       'train.total_training_steps',
       String(totalTrainingSteps),

@@ -10,7 +10,8 @@ export interface EpochCounts {
   readonly batches: number
 }
 
-abstract class ScheduledOrder implements BatchOrder {
+/** Batches that several readers make in a fixed turn. */
+export abstract class ScheduledOrder implements BatchOrder {
   readonly kind = 'batch'
   readonly steps: number
   readonly batches: number

@@ -26,7 +26,7 @@ export function tfrecord(workload: Workload, source: SplitSource, variant: Recor
   }
   const { ranks, samplesPerFile, batchSize } = source
   const shards = Array.from({ length: ranks }, (_, rank) => shardOf(variant.numFilesListed, ranks, rank))
-  const perPassOf = shards.map((shard) => batchesOfPass({ ...shard, recordsPerFile: samplesPerFile, batchSize }))
+  const perPassOf = shards.map((shard) => batchesOfPass({ ...shard, recordsPerFile: samplesPerFile, batchSize, keepsRemainder: false }))
   const perPass = Math.min(...perPassOf)
   const passes = Array.from({ length: ranks }, (_, rank) => shuffleOf(workload, rank))
   // tf_reader.next: total = ⌊files / ranks / batch size · samples per file⌋, in doubles and in this order; then take(total · epochs).
@@ -47,7 +47,9 @@ export function tfrecord(workload: Workload, source: SplitSource, variant: Recor
         recordShard: shards[rank]!.recordShard,
         recordsPerFile: samplesPerFile,
         cycle: readThreads,
+        blockLength: 1,
         batchSize,
+        keepsRemainder: false,
         shuffle: passes[rank],
       }
       return new RecordOrder(counts, pipeline, firstPass(workload, source, variant, counts.steps, available, perPassOf[rank]!, epoch))
@@ -56,7 +58,7 @@ export function tfrecord(workload: Workload, source: SplitSource, variant: Recor
 }
 
 /** `shard(ranks, rank)` of the files where there are as many as ranks, else of the records behind the shuffle. */
-function shardOf(numFilesListed: number, ranks: number, rank: number): { numFiles: number; recordShard: RecordShard } {
+export function shardOf(numFilesListed: number, ranks: number, rank: number): { numFiles: number; recordShard: RecordShard } {
   return numFilesListed >= ranks
     ? { numFiles: Math.ceil((numFilesListed - rank) / ranks), recordShard: { count: 1, index: 0 } }
     : { numFiles: numFilesListed, recordShard: { count: ranks, index: rank } }

@@ -16,9 +16,13 @@ export interface RecordPipeline {
   /** The rank's files in reading order. */
   readonly files: FileMap
   readonly recordsPerFile: number
-  /** Slots of the interleave: `num_parallel_reads`. */
+  /** Slots of the interleave: `num_parallel_reads`, or `cycle_length`. */
   readonly cycle: number
+  /** Records that a slot gives in its turn. */
+  readonly blockLength: number
   readonly batchSize: number
+  /** Whether the short batch at the end of a pass is delivered (`drop_remainder=False`). */
+  readonly keepsRemainder: boolean
   readonly recordShard: RecordShard
   readonly shuffle: { readonly bufferSize: number; readonly passes: ShufflePasses } | undefined
 }
@@ -28,13 +32,19 @@ export interface PassSize {
   readonly numFiles: number
   readonly recordsPerFile: number
   readonly batchSize: number
+  readonly keepsRemainder: boolean
   readonly recordShard: RecordShard
 }
 
-/** Full batches of one pass over all files; the rest is dropped (`drop_remainder`) before the next pass begins. */
-export function batchesOfPass({ numFiles, recordsPerFile, batchSize, recordShard }: PassSize): number {
-  const records = Math.ceil((numFiles * recordsPerFile - recordShard.index) / recordShard.count)
-  return Math.floor(Math.max(0, records) / batchSize)
+/** Records of one pass over all files that belong to the rank. */
+export function recordsOfPass({ numFiles, recordsPerFile, recordShard }: Omit<PassSize, 'batchSize' | 'keepsRemainder'>): number {
+  return Math.max(0, Math.ceil((numFiles * recordsPerFile - recordShard.index) / recordShard.count))
+}
+
+/** Batches of one pass; a short one at its end is dropped (`drop_remainder`) or kept before the next pass begins. */
+export function batchesOfPass(size: PassSize): number {
+  const batches = recordsOfPass(size) / size.batchSize
+  return size.keepsRemainder ? Math.ceil(batches) : Math.floor(batches)
 }
 
 /** One epoch: an iterator over the pipeline, from its first pass on. */
@@ -46,6 +56,7 @@ export class RecordOrder implements StreamOrder {
   readonly readers: number
   readonly recordsPerFile: number
   private readonly inputsPerPass: number
+  private readonly recordsPerPass: number
   private readonly batchesPerPass: number
   private readonly passes: number
   private cursor: ShuffleCursor | undefined
@@ -61,7 +72,9 @@ export class RecordOrder implements StreamOrder {
     this.readers = pipeline.cycle
     this.recordsPerFile = pipeline.recordsPerFile
     this.inputsPerPass = pipeline.files.count * pipeline.recordsPerFile
-    this.batchesPerPass = batchesOfPass({ ...pipeline, numFiles: pipeline.files.count })
+    const size = { ...pipeline, numFiles: pipeline.files.count }
+    this.recordsPerPass = recordsOfPass(size)
+    this.batchesPerPass = batchesOfPass(size)
     this.passes = this.batches === 0 ? 0 : Math.ceil(this.batches / this.batchesPerPass)
   }
 
@@ -74,24 +87,31 @@ export class RecordOrder implements StreamOrder {
     const { batchSize, recordShard, shuffle } = this.pipeline
     const pass = Math.floor(k / this.batchesPerPass)
     const first = (k - pass * this.batchesPerPass) * batchSize
+    const count = Math.min(batchSize, this.recordsPerPass - first)
     if (shuffle === undefined) {
-      for (let i = 0; i < batchSize; i++) this.record((first + i) * recordShard.count + recordShard.index, into, i)
-      return batchSize
+      for (let i = 0; i < count; i++) this.record((first + i) * recordShard.count + recordShard.index, into, i)
+      return count
     }
     const cursor = this.cursorAt(pass, first)
-    for (let i = 0; i < batchSize; i++) this.record(cursor.next(), into, i)
-    return batchSize
+    for (let i = 0; i < count; i++) this.record(cursor.next(), into, i)
+    return count
   }
 
-  /** Input record `input` of a pass: the interleave takes one record of each open file in turn, file groups one after the other. */
+  /**
+   * Input record `input` of a pass: the interleave takes a block of each open file in turn. Files are equally long, so that all slots
+   * end in the same round (with a shorter block where the length is no multiple) and file groups follow one after the other.
+   */
   private record(input: number, into: BatchSink, i: number): void {
-    const { files, cycle, recordsPerFile } = this.pipeline
+    const { files, cycle, recordsPerFile, blockLength } = this.pipeline
     const group = Math.floor(input / (cycle * recordsPerFile))
     const within = input - group * cycle * recordsPerFile
     const open = Math.min(cycle, files.count - group * cycle)
-    const record = Math.floor(within / open)
-    into.files[i] = files.at(group * cycle + within - record * open)
-    into.samples[i] = record
+    const begin = Math.floor(within / (open * blockLength)) * blockLength
+    const block = Math.min(blockLength, recordsPerFile - begin)
+    const inRound = within - begin * open
+    const slot = Math.floor(inRound / block)
+    into.files[i] = files.at(group * cycle + slot)
+    into.samples[i] = begin + inRound - slot * block
   }
 
   /** The simulation, brought to output `first` of the given pass; goes on where it stands when batches are asked in order. */
@@ -132,15 +152,17 @@ export class RecordOrder implements StreamOrder {
   }
 
   recordsOf(reader: number, inputs: number): number {
-    const { files, cycle, recordsPerFile } = this.pipeline
+    const { files, cycle, recordsPerFile, blockLength } = this.pipeline
     if (this.inputsPerPass === 0) return 0
     const pass = Math.floor(inputs / this.inputsPerPass)
     const rest = inputs - pass * this.inputsPerPass
     const group = Math.floor(rest / (cycle * recordsPerFile))
     const within = rest - group * cycle * recordsPerFile
     const open = Math.min(cycle, files.count - group * cycle)
-    const rounds = Math.floor(within / open)
-    const inGroup = reader < open ? rounds + (reader < within - rounds * open ? 1 : 0) : 0
+    const begin = Math.floor(within / (open * blockLength)) * blockLength
+    const block = Math.min(blockLength, recordsPerFile - begin)
+    const inBlock = Math.min(block, Math.max(0, within - begin * open - reader * block))
+    const inGroup = reader < open ? begin + inBlock : 0
     return (pass * this.filesOfPass(reader) + group) * recordsPerFile + inGroup
   }
 }

@@ -47,6 +47,12 @@ export class TorchGenerator {
     return count < wideRandpermLength ? this.narrowRandperm(count) : this.wideRandperm(count)
   }
 
+  /** Leaves the generator as `randperm(count)` would, without the permutation. */
+  skipRandperm(count: number): void {
+    const words = count < wideRandpermLength ? count - 1 : 2 * count
+    for (let i = 0; i < words; i++) this.engine.next()
+  }
+
   private narrowRandperm(count: number): Uint32Array {
     const items = identity(count)
     for (let i = 0; i < count - 1; i++) {

@@ -6,6 +6,7 @@ import { upstreamMapping } from '../order/dlio-upstream.js'
 import { evaluates } from '../order/evaluations.js'
 import { epochSeed, type Mapping, refuse, type SplitMapping, splitSettings } from '../order/mapping.js'
 import { numpySeedMax } from '../order/numpy-random.js'
+import { profileMapping } from '../order/profiles.js'
 import type { EpochOrder, FileList, Split } from '../order/types.js'
 import { DlioSleeps, EpochStates } from './sleeps.js'
 import type { DatasetFiles, Plan, SleepStream, SplitPlan, World } from './types.js'
@@ -18,10 +19,15 @@ import { planWarnings } from './warnings.js'
  */
 export function createPlan(workload: Workload, world: World, files: DatasetFiles, shared?: SharedArrayBuffer): Plan {
   check(workload, world, files)
-  const mapping = (workload.semantics === 'upstream' ? upstreamMapping : mlcommonsMapping)(workload, world, files)
+  const mapping = mappingOf(workload)(workload, world, files)
   checkSeeds(workload, world, mapping)
   if (shared !== undefined) mapping.lists.attach(shared)
   return new DlioPlan(workload, world, files, mapping)
+}
+
+function mappingOf({ profile, semantics }: Workload): (workload: Workload, world: World, files: DatasetFiles) => Mapping {
+  if (profile !== null) return profileMapping
+  return semantics === 'upstream' ? upstreamMapping : mlcommonsMapping
 }
 
 class DlioPlan implements Plan {
@@ -93,6 +99,7 @@ function check(workload: Workload, world: World, files: DatasetFiles): void {
       )
     }
   }
+  if (workload.profile !== null) return // The mapping knows how many batches the framework's rules give.
   // StatsCounter.__init__: from the configured number of files, in doubles, left to right.
   const most = Math.floor((dataset.numSamplesPerFile * dataset.numFilesTrain) / reader.batchSize / world.ranks)
   const { totalTrainingSteps } = train

@@ -1,5 +1,5 @@
 // What a person should know about a plan before trusting its result.
-import type { Warning, Workload } from '../config/workload.js'
+import type { FrameworkProfile, Warning, Workload } from '../config/workload.js'
 import type { SplitPlan, World } from './types.js'
 
 /** Warnings of a plan: at most one a split about samples, one about orders that cannot be DLIO's own. */
@@ -15,6 +15,7 @@ export function planWarnings(workload: Workload, world: World, train: SplitPlan,
     const message = samplesMessage(workload, world, name, split)
     if (message !== undefined) warnings.push({ code: 'samples-unread', message })
   }
+  if (workload.profile !== null) return [...warnings, ...profileWarnings(workload.profile)]
   if (dataset.format === 'tfrecord' && reader.dataLoader === 'tensorflow' && reader.sampleShuffle === 'random')
     warnings.push({
       code: 'unseeded-shuffle',
@@ -24,10 +25,24 @@ export function planWarnings(workload: Workload, world: World, train: SplitPlan,
   return warnings
 }
 
-function samplesMessage({ semantics }: Workload, { ranks }: World, name: string, split: SplitPlan): string | undefined {
+/** Where readiness decides, the order can only be that of a run in which everything becomes ready in order. */
+function profileWarnings(profile: FrameworkProfile): Warning[] {
+  const key =
+    profile.framework === 'pytorch' && !profile.inOrder
+      ? 'in_order'
+      : profile.framework === 'tensorflow' && !profile.deterministic
+        ? 'deterministic'
+        : undefined
+  if (key === undefined) return []
+  const message = `${key}: false of the ${profile.framework} profile delivers what becomes ready first: the order that is planned and hashed is that of ${key}: true`
+  return [{ code: 'order-by-readiness', message }]
+}
+
+function samplesMessage({ semantics, profile }: Workload, { ranks }: World, name: string, split: SplitPlan): string | undefined {
   const { samplesDropped, samplesRepeated, numFilesUsed, files, steps } = split
   if (samplesDropped === 0 && samplesRepeated === 0) return undefined
-  const tree = semantics === 'upstream' ? 'upstream DLIO' : 'MLCommons’ DLIO'
+  const dlio = semantics === 'upstream' ? 'upstream DLIO' : 'MLCommons’ DLIO'
+  const tree = profile === null ? dlio : `${profile.framework} by its own rules`
   const parts = [
     samplesDropped > 0 ? `leaves ${samplesDropped} ${name} samples unread in an epoch` : undefined,
     samplesRepeated > 0 ? `reads ${samplesRepeated} of them more than once` : undefined,

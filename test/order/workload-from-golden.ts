@@ -27,6 +27,7 @@ export function workloadFromGolden(golden: GoldenWorkload, tree: string): Worklo
     framework: (golden.framework ?? 'pytorch') as Workload['framework'],
     frameworkReason: 'recorded',
     semantics: tree === 'upstream' ? 'upstream' : 'mlcommons',
+    profile: null,
     model: { name: 'golden', type: null, sizeBytes: 10240 },
     workflow: {
       generateData: false,

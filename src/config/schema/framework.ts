@@ -6,9 +6,9 @@ export const topLevel = section({
   name: '',
   keys: {
     framework: key(
-      choice(['tensorflow', 'pytorch']),
+      choice(['tensorflow', 'pytorch', 'jax']),
       'tensorflow',
-      'The framework whose data loading is replayed; `--framework` goes before it.',
+      'The framework whose data loading is replayed; `--framework` goes before it. DLIO does not know `jax`.',
     ),
   },
 })
