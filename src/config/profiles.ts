@@ -88,11 +88,11 @@ export function readProfile<F extends FrameworkName>(framework: F, spellings: re
     }
   }
   const values: Record<string, unknown> = {}
-  for (const [name, spec] of Object.entries(keys)) values[name] = valueOf(spec, given.get(name), report)
+  for (const [name, spec] of Object.entries(keys)) values[name] = checkedValue(spec, given.get(name), report)
   return { framework, values: values as ProfileValues<F>['values'], given: (key) => given.get(key) }
 }
 
-function valueOf(spec: KeySpec<unknown>, given: GivenKey | undefined, report: Report): unknown {
+function checkedValue(spec: KeySpec<unknown>, given: GivenKey | undefined, report: Report): unknown {
   if (given === undefined) return spec.default
   const checked = spec.kind.check(toPlain(given.node))
   if (checked.ok) return checked.value

@@ -3,7 +3,8 @@
 //
 // A training step (DLIO main._train): wait for the batch, compute, barrier. After its last step a rank fetches one more batch if the
 // loader has one (DLIO leaves its loop that way), inside the block's time and in no step.
-import { type Flow, type Grant, pytorchFlow, tensorflowFlow } from '../frameworks/flow.js'
+import type { Flow, Grant, Made } from '../frameworks/flow.js'
+import { createFlow } from '../frameworks/index.js'
 import type { EpochRecord, StepsRecord } from '../metrics/records.js'
 import type { EpochOrder, Split } from '../order/types.js'
 import type { Plan, SleepStream } from '../plan/types.js'
@@ -41,11 +42,9 @@ interface Rank {
   stallReported: boolean
   /** Batches come faster than a thread can be woken for each. */
   hurried: boolean
-  /** Set by `need` while readiness is looked at. */
-  ready: boolean
   /** Made once per rank, so that steps allocate nothing. */
   readonly grant: Grant
-  readonly need: Grant
+  readonly made: Made
 }
 
 export interface ConductorOptions {
@@ -72,6 +71,8 @@ export class Conductor {
   private stepsDone = 0
   /** Up to when rank 0's training time is in the progress. */
   private countedUntilMs = 0
+  /** The lane that a wish was left with last. */
+  private wishedLane = -1
 
   constructor(private readonly options: ConductorOptions) {
     const { plan } = options
@@ -83,7 +84,7 @@ export class Conductor {
     const { plan, lanesPerRank } = this.options
     const order = undefined as unknown as EpochOrder // set by startRank before any use
     const flow = undefined as unknown as Flow
-    const rank: Rank = {
+    return {
       rank: index,
       sleeps: plan.sleeps(index),
       order,
@@ -98,13 +99,12 @@ export class Conductor {
       log: new StepsLog(0),
       stallReported: false,
       hurried: false,
-      ready: false,
       grant: (reader, units) => this.grant(index * lanesPerRank + reader, units),
-      need: (reader, units) => {
-        if (!this.hasMade(index * lanesPerRank + reader, units)) rank.ready = false
+      made: {
+        has: (reader, units) => this.hasMade(index * lanesPerRank + reader, units),
+        count: (reader) => this.unitsMade(index * lanesPerRank + reader),
       },
     }
-    return rank
   }
 
   /** Runs all epochs. Returns early when the run is stopped; what was measured until then has been sent. */
@@ -174,10 +174,7 @@ export class Conductor {
   private startRank(rank: Rank, split: Split): void {
     const { plan, clock } = this.options
     rank.order = plan.order(split, rank.rank, this.epoch)
-    rank.flow = (plan.workload.reader.dataLoader === 'tensorflow' ? tensorflowFlow : pytorchFlow)(
-      rank.order,
-      plan.workload.reader.prefetchSize,
-    )
+    rank.flow = createFlow(plan.workload, rank.order)
     const planned = split === 'train' ? plan.train.steps : plan.valid.steps
     rank.steps = Math.min(rank.order.steps, planned)
     rank.batch = 0
@@ -231,6 +228,7 @@ export class Conductor {
     this.spare = before
     let progressed = false
     for (const rank of before) {
+      // Leaves word with the readers that it waits for where it is not.
       if (!this.isReady(rank)) {
         this.waiting.push(rank)
         continue
@@ -310,39 +308,35 @@ export class Conductor {
     for (const each of this.ranks) this.beginLoad(each, nowMs)
   }
 
-  /** Whether the batch that the rank waits for is there; leaves word with the readers it waits for otherwise. */
+  /** Whether the batch that the rank waits for is there; leaves word with the reader it waits for otherwise. */
   private isReady(rank: Rank): boolean {
-    rank.ready = true
-    rank.flow.needs(rank.batch, rank.need)
-    if (!rank.ready && rank.hurried) {
+    if (rank.flow.isReady(rank.batch, rank.made)) return true
+    if (rank.hurried) {
       rank.hurried = false
-      const last = rank.flow.lastOutstanding(rank.batch)
-      if (last > rank.batch) this.wishForLast(rank, last)
+      this.wishForLast(rank)
     }
-    return rank.ready
+    return false
+  }
+
+  private unitsMade(lane: number): number {
+    const { state } = this.options
+    return Atomics.load(state.words, state.lane(lane, laneWord.done))
   }
 
   /** Wishes to be woken when the last outstanding batch is there, not for each of those before it. Once: then it waits for what it needs. */
-  private wishForLast(rank: Rank, last: number): void {
-    const { lanesPerRank, state } = this.options
-    let wished = true
-    rank.flow.needs(last, (reader, units) => {
-      if (this.hasMade(rank.rank * lanesPerRank + reader, units)) wished = false
-    })
-    if (!wished) return
-    let lastLane = -1
-    rank.flow.needs(last, (reader) => {
-      lastLane = reader
-    })
-    rank.flow.needs(rank.batch, (reader) => {
-      if (reader !== lastLane) Atomics.store(state.words, state.lane(rank.rank * lanesPerRank + reader, laneWord.wanted), neverWanted)
-    })
+  private wishForLast(rank: Rank): void {
+    const { state } = this.options
+    const last = rank.flow.lastOutstanding?.(rank.batch) ?? rank.batch
+    const nearest = this.wishedLane
+    if (last === rank.batch || rank.flow.isReady(last, rank.made) || nearest === this.wishedLane) return
+    Atomics.store(state.words, state.lane(nearest, laneWord.wanted), neverWanted)
   }
 
   private hasMade(lane: number, units: number): boolean {
     const { words } = this.options.state
     const done = this.options.state.lane(lane, laneWord.done)
     if (Atomics.load(words, done) >= units) return true
+    this.wishedLane = lane
     // First the wish, then another look: a reader first stores what it has done, then looks at the wish.
     Atomics.store(words, this.options.state.lane(lane, laneWord.wanted), units)
     return Atomics.load(words, done) >= units

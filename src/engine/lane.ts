@@ -95,7 +95,8 @@ export class Lane {
 
   /**
    * The I/O of the lane's next unit, as parts to be run one after the other (so that a blocking thread can stop between samples).
-   * For a batch: one part per sample. For a stream: one part that advances by at least one record.
+   * For a batch: one part per sample. For a stream: one part that advances by at least one record, or by one sample of a format with
+   * random access.
    */
   parts(): number {
     const order = this.order!
@@ -104,7 +105,9 @@ export class Lane {
 
   /** Part `index` of the unit. */
   part(index: number): Io<void> {
-    return this.order!.kind === 'stream' ? this.advance(this.order as StreamOrder) : this.readSample(this.order as BatchOrder, index)
+    const order = this.order!
+    if (order.kind === 'batch') return this.readOfBatch(order, index)
+    return this.samples === undefined ? this.advance(order) : this.readOfStream(order)
   }
 
   /** To be called when all parts of the unit are through: publishes it. */
@@ -123,27 +126,28 @@ export class Lane {
     this.streamIsOpen = false
   }
 
-  private *readSample(order: BatchOrder, index: number): Io<void> {
+  private *readOfBatch(order: BatchOrder, index: number): Io<void> {
+    const step = order.batchOfUnit(this.reader, this.units) + 1
+    yield* this.readSample(this.sink.files[index]!, this.sink.samples[index]!, order.inProcess ? -1 : this.reader, step)
+  }
+
+  /** The next sample of the reader's files, one after the other. */
+  private *readOfStream(order: StreamOrder): Io<void> {
+    const file = Math.floor(this.units / order.recordsPerFile)
+    yield* this.readSample(order.fileOf(this.reader, file), this.units - file * order.recordsPerFile, this.reader, undefined)
+    this.units++
+  }
+
+  private *readSample(file: number, sample: number, reader: number, step: number | undefined): Io<void> {
     const { clock, folder, trace } = this.context
-    const name = this.files.name(this.sink.files[index]!)
-    const sample = this.sink.samples[index]!
+    const name = this.files.name(file)
     const beginMs = clock.nowMs()
     const bytes = yield* this.samples!.read(folder + name, sample)
     const endMs = clock.nowMs()
     this.context.samplesRead(1, endMs - beginMs)
     this.preprocess(1)
-    trace?.sample({
-      beginMs,
-      endMs,
-      rank: this.rank,
-      reader: order.inProcess ? -1 : this.reader,
-      epoch: this.epoch,
-      split: this.split,
-      step: order.batchOfUnit(this.reader, this.units) + 1,
-      file: name,
-      sample,
-      bytes,
-    })
+    const { rank, epoch, split } = this
+    trace?.sample({ beginMs, endMs, rank, reader, epoch, split, step, file: name, sample, bytes })
   }
 
   private *advance(order: StreamOrder): Io<void> {

@@ -1,5 +1,8 @@
 // How many lanes a run has, which threads drive them, and how large their reads are. Pure.
 import { availableParallelism } from 'node:os'
+import type { Workload } from '../config/workload.js'
+import type { ReadExtent } from '../formats/types.js'
+import { readersAtOnce } from '../frameworks/index.js'
 import type { Plan } from '../plan/types.js'
 import type { ReadMode } from './messages.js'
 
@@ -8,8 +11,8 @@ export interface LaneLayout {
   readonly lanesPerRank: number
   readonly lanes: number
   readonly mode: ReadMode
-  /** Lanes of each reader thread. */
-  readonly threads: readonly (readonly number[])[]
+  /** Lanes of each reader thread, in groups of which one lane at a time reads. */
+  readonly threads: readonly (readonly (readonly number[])[])[]
   /** Size of libuv's pool that keeps every lane's read in flight; undefined where threads block. */
   readonly poolSize?: number
 }
@@ -25,13 +28,28 @@ export function layOutLanes(plan: Plan, cores: number = availableParallelism()):
   const { ranks } = plan.world
   const lanesPerRank = Math.max(plan.workload.reader.readThreads, 1)
   const lanes = ranks * lanesPerRank
-  const blocking = lanes <= Math.min(Math.max(8, 2 * cores), 32)
-  const threadCount = blocking ? lanes : Math.min(cores, 4)
-  const threads = Array.from({ length: threadCount }, (): number[] => [])
-  for (let lane = 0; lane < lanes; lane++) threads[lane % threadCount]!.push(lane)
+  const groups = laneGroups(ranks, lanesPerRank, Math.min(lanesPerRank, readersAtOnce(plan.workload)))
+  const blocking = groups.length <= Math.min(Math.max(8, 2 * cores), 32)
+  const threadCount = blocking ? groups.length : Math.min(cores, 4)
+  const threads = Array.from({ length: threadCount }, (): number[][] => [])
+  for (const [g, group] of groups.entries()) threads[g % threadCount]!.push(group)
   return blocking
     ? { lanesPerRank, lanes, mode: 'blocking', threads }
-    : { lanesPerRank, lanes, mode: 'event-loop', threads, poolSize: Math.min(Math.max(lanes, 4), mostPoolThreads) }
+    : { lanesPerRank, lanes, mode: 'event-loop', threads, poolSize: Math.min(Math.max(groups.length, 4), mostPoolThreads) }
+}
+
+/** A rank's lanes dealt out to `atOnce` groups; one lane a group where all may read at once. */
+function laneGroups(ranks: number, lanesPerRank: number, atOnce: number): number[][] {
+  const groups = Array.from({ length: ranks * atOnce }, (): number[] => [])
+  for (let rank = 0; rank < ranks; rank++)
+    for (let reader = 0; reader < lanesPerRank; reader++) groups[rank * atOnce + (reader % atOnce)]!.push(rank * lanesPerRank + reader)
+  return groups
+}
+
+/** Which bytes are asked for one sample: a framework profile reads what a data set of its own would, DLIO's mapping what DLIO does. */
+export function readExtent({ profile, semantics }: Workload): ReadExtent {
+  if (profile !== null) return 'sample'
+  return semantics === 'upstream' ? 'upstream' : 'file'
 }
 
 const KiB = 1024

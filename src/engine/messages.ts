@@ -37,8 +37,8 @@ export interface RunBase {
 export interface ReaderThreadStart extends RunBase {
   readonly kind: 'reader'
   readonly thread: number
-  /** Lanes that this thread drives. */
-  readonly lanes: readonly number[]
+  /** Lanes that this thread drives, in groups of which one lane at a time reads. */
+  readonly lanes: readonly (readonly number[])[]
   readonly read: ReadOptions
   /** Where to put trace events, if wanted: path of this thread's part. */
   readonly tracePart?: string

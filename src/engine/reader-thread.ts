@@ -3,7 +3,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { unpackList } from '../dataset/file-lists.js'
 import { computedFiles } from '../dataset/naming.js'
 import { getFormat } from '../formats/index.js'
-import type { ReadExtent, ReaderOptions } from '../formats/types.js'
+import type { ReaderOptions } from '../formats/types.js'
 import { LatencyHistogram } from '../metrics/latency.js'
 import { createPlan } from '../plan/plan.js'
 import { createWindow, runAsync, runBlocking } from '../storage/io.js'
@@ -11,6 +11,7 @@ import { AsyncLocalStorage, LocalStorage } from '../storage/local.js'
 import { IoMeter, meterSlot } from '../storage/meter.js'
 import { Clock } from './clock.js'
 import { Lane, type LaneContext } from './lane.js'
+import { readExtent } from './lanes.js'
 import type { ReaderThreadStart, ThreadMessage } from './messages.js'
 import { SharedState, threadWord, timeSlot } from './shared-state.js'
 import { TraceWriter } from './trace-writer.js'
@@ -44,28 +45,26 @@ export async function readerThread(start: ReaderThreadStart, port: MessagePort):
   const { mode, requestBytes, direct } = start.read
   // Blocking lanes of a thread take turns, so they can share one window as long as none keeps bytes from turn to turn.
   const shared = mode === 'blocking' && context.format.kind === 'sample' ? createWindow(requestBytes) : undefined
-  const lanes = start.lanes.map(
-    (lane) =>
-      new Lane(context, lane, Math.floor(lane / start.lanesPerRank), lane % start.lanesPerRank, shared ?? createWindow(requestBytes)),
-  )
+  const createLane = (lane: number) =>
+    new Lane(context, lane, Math.floor(lane / start.lanesPerRank), lane % start.lanesPerRank, shared ?? createWindow(requestBytes))
+  const groups = start.lanes.map((group) => group.map(createLane))
   port.postMessage({ kind: 'ready' } satisfies ThreadMessage)
   try {
-    if (mode === 'blocking') driveBlocking(lanes, state, start.thread, new LocalStorage(direct, meter))
-    else await driveOnEventLoop(lanes, state, start.thread, new AsyncLocalStorage(direct, meter), port)
+    if (mode === 'blocking') driveBlocking(groups.flat(), state, start.thread, new LocalStorage(direct, meter))
+    else await driveOnEventLoop(groups, state, start.thread, new AsyncLocalStorage(direct, meter), port)
   } finally {
     trace?.close()
   }
 }
 
 function readerOptions({ workload, read }: ReaderThreadStart): ReaderOptions {
-  const extent: ReadExtent = workload.semantics === 'upstream' ? 'upstream' : 'file'
   return {
-    extent,
+    extent: readExtent(workload),
     requestBytes: read.requestBytes,
     verify: read.verify,
     samplesPerFile: workload.dataset.numSamplesPerFile,
     elementType: workload.dataset.recordElementType,
-    keepOpen: workload.reader.keepsFilesOpen && workload.semantics === 'upstream',
+    keepOpen: workload.reader.keepsFilesOpen && workload.semantics === 'upstream' && workload.profile === null,
   }
 }
 
@@ -107,7 +106,7 @@ function driveBlocking(lanes: readonly Lane[], state: SharedState, thread: numbe
 }
 
 async function driveOnEventLoop(
-  lanes: readonly Lane[],
+  groups: readonly (readonly Lane[])[],
   state: SharedState,
   thread: number,
   storage: AsyncLocalStorage,
@@ -117,28 +116,36 @@ async function driveOnEventLoop(
   Atomics.store(state.words, state.thread(thread, threadWord.parked), 1)
   // Nothing else holds the event loop while the thread waits for a wake-up.
   port.on('message', () => {})
-  const busy = new Set<Lane>()
+  const busy = new Set<readonly Lane[]>()
   let failure: unknown
-  const drive = async (lane: Lane): Promise<void> => {
-    while (!state.stopped) {
-      if (lane.isCalled) await runAsync(lane.begin(), storage)
-      if (!lane.hasCredit) break
-      const parts = lane.parts()
-      for (let part = 0; part < parts && !state.stopped; part++) {
-        await runAsync(lane.part(part), storage)
-        if (lane.preprocessMs > 0) await sleepAtLeast(lane.preprocessMs)
+  const drive = async (group: readonly Lane[]): Promise<void> => {
+    for (let worked = true; worked && !state.stopped; ) {
+      worked = false
+      for (const lane of group) {
+        if (lane.isCalled) {
+          worked = true
+          await runAsync(lane.begin(), storage)
+        }
+        if (!lane.hasCredit) continue
+        worked = true
+        const parts = lane.parts()
+        for (let part = 0; part < parts && !state.stopped; part++) {
+          await runAsync(lane.part(part), storage)
+          if (lane.preprocessMs > 0) await sleepAtLeast(lane.preprocessMs)
+        }
+        if (state.stopped) break
+        lane.publish()
       }
-      if (!state.stopped) lane.publish()
     }
-    // In the same turn as the last look at the credit: a wake-up after it finds the lane idle.
-    busy.delete(lane)
+    // In the same turn as the last look at every lane's credit: a wake-up after it finds the group idle.
+    busy.delete(group)
   }
   while (!state.stopped && failure === undefined) {
     const seen = Atomics.load(state.words, wake)
-    for (const lane of lanes) {
-      if (busy.has(lane) || !(lane.isCalled || lane.hasCredit)) continue
-      busy.add(lane)
-      drive(lane).catch((error) => {
+    for (const group of groups) {
+      if (busy.has(group) || !group.some((lane) => lane.isCalled || lane.hasCredit)) continue
+      busy.add(group)
+      drive(group).catch((error) => {
         failure ??= error
         Atomics.add(state.words, wake, 1)
         Atomics.notify(state.words, wake)
@@ -148,6 +155,6 @@ async function driveOnEventLoop(
     if (wait.async) await wait.value
   }
   if (failure !== undefined) throw failure
-  for (const lane of lanes) if (!busy.has(lane)) await runAsync(lane.close(), storage)
+  for (const group of groups) if (!busy.has(group)) for (const lane of group) await runAsync(lane.close(), storage)
   port.removeAllListeners('message')
 }

@@ -7,7 +7,7 @@ import type { EpochRecord, IoRecord, LatencySummary, RankRecord } from '../metri
 import { entryFile } from '../package.js'
 import type { Plan } from '../plan/types.js'
 import { meterSlot } from '../storage/meter.js'
-import { layOutLanes, requestSize } from './lanes.js'
+import { layOutLanes, readExtent, requestSize } from './lanes.js'
 import type { ConductorStart, ReaderThreadStart, RunBase, ThreadMessage } from './messages.js'
 import { progressSlot, SharedState, timeSlot } from './shared-state.js'
 import { type Complete, joinTrace } from './trace-writer.js'
@@ -90,7 +90,7 @@ export function startEngine(options: EngineOptions): Engine {
     lanesPerRank: layout.lanesPerRank,
   }
   const threadOfLane = new Array<number>(layout.lanes)
-  for (const [thread, lanes] of layout.threads.entries()) for (const lane of lanes) threadOfLane[lane] = thread
+  for (const [thread, lanes] of layout.threads.entries()) for (const lane of lanes.flat()) threadOfLane[lane] = thread
   const traceParts: string[] = []
   const tracePart = (name: string) => {
     if (options.tracePath === undefined) return {}
@@ -174,6 +174,7 @@ export function startEngine(options: EngineOptions): Engine {
         readsInFlight: state.gauge[1]!,
         requestBytes,
         direct: options.direct,
+        readExtent: readExtent(plan.workload),
       },
       requestsBounded: bounded,
       threads: layout.threads.length,

@@ -5,6 +5,14 @@ import type { BatchOrder, EpochOrder, StreamOrder } from '../order/types.js'
 /** Called with the total number of units that a reader may have made so far. */
 export type Grant = (reader: number, units: number) => void
 
+/** What the readers of a rank have made. */
+export interface Made {
+  /** Whether a reader has made so many units. Where not, the loop is woken when it has. */
+  has(reader: number, units: number): boolean
+  /** Units that a reader has made. */
+  count(reader: number): number
+}
+
 /** Flow control of one rank in one epoch of one split. */
 export interface Flow {
   /** Credits when the loop asks for its first batch. */
@@ -13,14 +21,14 @@ export interface Flow {
   wants(k: number, grant: Grant): void
   /** The loop has taken batch k. */
   taken(k: number, grant: Grant): void
-  /** Which readers must have made how many units before batch k can be delivered. */
-  needs(k: number, need: Grant): void
-  /** The last batch that readers work on while the loop waits for batch k. */
-  lastOutstanding(k: number): number
+  /** Whether the k-th batch can be delivered. Asked again after each time the loop is woken, and last before `taken(k)`. */
+  isReady(k: number, made: Made): boolean
+  /** The last batch that readers work on while the loop waits for batch k, where batches come in order. */
+  lastOutstanding?(k: number): number
 }
 
 /** A loader that keeps `ahead` batches outstanding in total, each made by one reader, delivered in order. */
-class BatchFlow implements Flow {
+export class BatchFlow implements Flow {
   private readonly available: number
   constructor(
     private readonly order: BatchOrder,
@@ -37,13 +45,16 @@ class BatchFlow implements Flow {
     for (let k = 0; k < this.ahead && k < this.available; k++) this.grantBatch(k, grant)
     if (this.readerBuffer > 0) for (let reader = 0; reader < this.order.readers; reader++) this.grantUnits(reader, this.readerBuffer, grant)
   }
-  wants(): void {}
+  wants(k: number, grant: Grant): void {
+    // Readers without anything to be ahead with work when they are asked.
+    if (this.ahead === 0 && this.readerBuffer === 0) this.grantBatch(k, grant)
+  }
   taken(k: number, grant: Grant): void {
     const next = k + this.ahead
-    if (next < this.available) this.grantBatch(next, grant)
+    if (this.ahead + this.readerBuffer > 0 && next < this.available) this.grantBatch(next, grant)
   }
-  needs(k: number, need: Grant): void {
-    need(readerIndex(this.order, k), this.order.unitOfBatch(k) + 1)
+  isReady(k: number, made: Made): boolean {
+    return made.has(readerIndex(this.order, k), this.order.unitOfBatch(k) + 1)
   }
   lastOutstanding(k: number): number {
     return Math.max(k, Math.min(k + this.ahead, this.available) - 1)
@@ -59,23 +70,20 @@ class BatchFlow implements Flow {
 }
 
 /** The training process reads itself, when it wants a batch and not before (`read_threads: 0`). */
-class InProcessFlow implements Flow {
+export class InProcessFlow implements Flow {
   constructor(private readonly order: BatchOrder) {}
   start(): void {}
   wants(k: number, grant: Grant): void {
     grant(0, this.order.unitOfBatch(k) + 1)
   }
   taken(): void {}
-  needs(k: number, need: Grant): void {
-    need(0, this.order.unitOfBatch(k) + 1)
-  }
-  lastOutstanding(k: number): number {
-    return k
+  isReady(k: number, made: Made): boolean {
+    return made.has(0, this.order.unitOfBatch(k) + 1)
   }
 }
 
 /** Files streamed by the slots of a parallel interleave, a shuffle buffer behind them, batches prefetched behind that. */
-class StreamFlow implements Flow {
+export class StreamFlow implements Flow {
   constructor(
     private readonly order: StreamOrder,
     private readonly prefetchBatches: number,
@@ -91,12 +99,10 @@ class StreamFlow implements Flow {
   taken(k: number, grant: Grant): void {
     this.allow(k + 1 + this.prefetchBatches, grant)
   }
-  needs(k: number, need: Grant): void {
+  isReady(k: number, made: Made): boolean {
     const inputs = this.order.inputsNeeded(k)
-    for (let reader = 0; reader < this.order.readers; reader++) need(reader, this.order.recordsOf(reader, inputs))
-  }
-  lastOutstanding(k: number): number {
-    return k
+    for (let reader = 0; reader < this.order.readers; reader++) if (!made.has(reader, this.order.recordsOf(reader, inputs))) return false
+    return true
   }
 
   /** Allows what the first `batches` batches need, and the slots' own buffers. */

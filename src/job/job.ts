@@ -120,7 +120,7 @@ async function train(options: JobOptions, access: { folder: string; direct: bool
     direct: access.direct,
     verify: options.verify,
     tracePath: options.tracePath,
-    completeTrace: getFormat(workload.dataset.format).kind === 'stream' ? stepsFromPlan(freshPlan()) : undefined,
+    completeTrace: streams(workload) ? stepsFromPlan(freshPlan()) : undefined,
     onMessage: eventsOf(plan, log),
   })
   const stop = () => engine.stop()
@@ -151,6 +151,11 @@ async function train(options: JobOptions, access: { folder: string; direct: bool
   if (interruption === undefined) saveDlioFiles(options.outputFolder, { record, summary, workload, world }, log)
   writeResult(options.outputFolder, result)
   return { result, summary, record, lateWarnings, hangs: measured.hangs }
+}
+
+/** Whether readers stream records without knowing the batch that each goes into. */
+function streams({ profile, dataset }: Workload): boolean {
+  return profile?.framework === 'tensorflow' || getFormat(dataset.format).kind === 'stream'
 }
 
 function announceSteps(plan: Plan, log: RunLog): void {

@@ -66,6 +66,8 @@ export interface IoRecord {
   /** Size of one read request in bytes. */
   readonly requestBytes: number
   readonly direct: boolean
+  /** Which bytes were asked for one sample: whole files (`file`), what upstream DLIO asks for, or just the sample where the format allows. */
+  readonly readExtent?: 'file' | 'upstream' | 'sample'
 }
 
 /** Everything a finished (or interrupted) run leaves for metrics and output. */

@@ -1,6 +1,6 @@
 // result.json: this program's own record of a run. Its fields are a promise to scripts; `schemaVersion` rises when one changes its meaning or goes.
 import { join } from 'node:path'
-import type { FrameworkName, Semantics, Warning, Workload } from '../config/workload.js'
+import type { FrameworkName, FrameworkProfile, Semantics, Warning, Workload } from '../config/workload.js'
 import type { DlioMetric } from '../metrics/dlio-metric.js'
 import type { IoRecord, LatencySummary, RunRecord } from '../metrics/records.js'
 import type { CheckpointSummary, PhaseSummary, Summary } from '../metrics/summary.js'
@@ -40,6 +40,8 @@ export interface Result {
   readonly configDigest: string
   readonly semantics: Semantics
   readonly framework: { readonly name: FrameworkName; readonly reason: string }
+  /** The framework profile in effect; absent where DLIO's mapping was. */
+  readonly profile?: FrameworkProfile
   readonly world: World
   readonly train?: PhaseSummary
   readonly evaluation?: PhaseSummary
@@ -86,6 +88,7 @@ export function buildResult(input: ResultInput): Result {
     configDigest: workload.source.configDigest,
     semantics: workload.semantics,
     framework: { name: workload.framework, reason: workload.frameworkReason },
+    ...(workload.profile === null ? {} : { profile: workload.profile }),
     world: { ranks: input.world.ranks, hosts: input.world.hosts },
     ...(summary.train ? { train: summary.train } : {}),
     ...(summary.evaluation ? { evaluation: summary.evaluation } : {}),

@@ -109,7 +109,7 @@ function elementBytes(type: string): number {
 /** Batches a rank's loader keeps ahead (torch: prefetch_factor × workers; tf.data: prefetch). */
 function batchesAhead({ reader }: Workload): number {
   const { readThreads, prefetchSize, dataLoader } = reader
-  if (dataLoader === 'tensorflow') return Math.max(prefetchSize, 1)
+  if (dataLoader === 'tensorflow' || dataLoader === 'jax') return Math.max(prefetchSize, 1)
   return readThreads === 0 ? 1 : (Math.ceil(prefetchSize / readThreads) || 2) * readThreads
 }
 
