@@ -61,7 +61,7 @@ test('switches are booleans, and words that Python would take as true are refuse
 
 test('words with a fixed set of spellings are taken only in those', () => {
   expectOneProblem([
-    ['framework: pytorh', /framework = "pytorh"\n.*rule: must be one of tensorflow, pytorch\n {2}remedy: did you mean pytorch\?/s],
+    ['framework: pytorh', /framework = "pytorh"\n.*rule: must be one of tensorflow, pytorch, jax\n {2}remedy: did you mean pytorch\?/s],
     ['dataset: {format: NPZ}', /dataset\.format = "NPZ"\n.*remedy: did you mean npz\?/s],
     ['dataset: {format: zarr}', /dataset\.format = "zarr"\n.*rule: must be one of tfrecord, hdf5,/s],
     ['dataset: {format: hdf5_opt}', /rule: hdf5_opt has neither a generator nor a reader/],
@@ -151,7 +151,7 @@ test('framework, data loader and format must fit each other, unless nothing is r
     ['reader: {data_loader: pytorch}\ndataset: {format: npz}', /rule: must fit the framework, which is tensorflow/],
     [`${pytorch}reader: {data_loader: tensorflow}\ndataset: {format: npz}`, /rule: must fit the framework, which is pytorch/],
     ['reader: {data_loader: custom}', /rule: custom needs data_loader_sampler/],
-    ['reader: {batch_size: 1}', /--framework jax\n {2}rule: the data loading of JAX is not replayed yet/, { framework: 'jax' }],
+    ['reader: {batch_size: 1}', /rule: tfrecord, DLIO's default, cannot be read by the jax data loader/, { framework: 'jax' }],
   ])
   for (const options of [{ overrides: ['workflow.train=false'] }, { generateOnly: true }])
     assert.equal(load(tfrecord, options).workload.dataset.format, 'tfrecord')
