@@ -99,7 +99,7 @@ function checkedValue(spec: KeySpec<unknown>, given: GivenKey | undefined, repor
   for (const { rule, remedy } of checked.issues)
     report.badValue(given.node, given.path, {
       rule,
-      remedy: remedy ?? `give such a value, or delete the key for the default, ${spec.defaultText}`,
+      remedy: remedy ?? `give such a value, or delete the key for the default, ${spec.defaultText?.replaceAll('`', '')}`,
     })
   return spec.default
 }
