@@ -22,6 +22,8 @@ export function runRecord({ plan, engine, host, beginMs, endMs }: Measured): Run
     hosts: [host],
     stepsPerEpoch: plan.train.steps,
     stepsPerEval: plan.valid.steps,
+    samplesPerEpoch: plan.train.samplesPerEpoch,
+    samplesPerEval: plan.valid.samplesPerEpoch,
     io: engine.io,
     client: {
       cpuSeconds: (user + system) / 1e6,

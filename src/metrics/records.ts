@@ -79,6 +79,9 @@ export interface RunRecord {
   /** Steps of one epoch per rank as planned, for the metric window. */
   readonly stepsPerEpoch: number
   readonly stepsPerEval: number
+  /** Samples in one epoch's training, or one evaluation, of all ranks; where absent every step has a full batch. */
+  readonly samplesPerEpoch?: number
+  readonly samplesPerEval?: number
   readonly io: IoRecord
   readonly client: {
     readonly cpuSeconds: number

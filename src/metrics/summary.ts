@@ -14,12 +14,16 @@ import {
 import { blockFigures, epochFigures, evaluationFigures, type Formula, type FormulaName, formulas, type WindowRule } from './formulas.js'
 import type { CheckpointRecord, EpochRecord, RunRecord } from './records.js'
 import { type MetricSettings, metricSettings } from './settings.js'
+import { missingSamples } from './short-batches.js'
 import { largest, mean, populationStdev, sum } from './statistics.js'
 import { type TimeSplit, timeSplit } from './time-split.js'
 import { judge, lagPercent, type Verdict } from './verdict.js'
 
 /** A run's records; what another program left behind lacks the last ones. */
-export type SummaryInput = Pick<RunRecord, 'beginMs' | 'endMs' | 'ranks' | 'hosts' | 'stepsPerEpoch' | 'stepsPerEval'> &
+export type SummaryInput = Pick<
+  RunRecord,
+  'beginMs' | 'endMs' | 'ranks' | 'hosts' | 'stepsPerEpoch' | 'stepsPerEval' | 'samplesPerEpoch' | 'samplesPerEval'
+> &
   Partial<Pick<RunRecord, 'io' | 'client'>>
 
 /** Training, or all evaluations. What could not be measured is absent. */
@@ -169,11 +173,14 @@ function phaseSummary(
   const ofRanks = ranks.map(({ rank, epochs }) => {
     const stretches = epochs.flatMap((epoch) => (phase === 'train' ? epoch.blocks : epoch.evaluation ? [epoch.evaluation] : []))
     const perEpoch = phase === 'train' ? epochs.map((epoch) => epochFigures(epoch.blocks, formula)) : stretches
+    const stepsOfEpochs =
+      phase === 'train' ? epochs.map((epoch) => sum(epoch.blocks.map((block) => block.steps))) : stretches.map(({ steps }) => steps)
     const rankAu = mean(perEpoch.flatMap((epoch) => (epoch.auPercent === undefined ? [] : [epoch.auPercent])))
     return {
       rank,
       rankAu,
       steps: sum(stretches.map((stretch) => stretch.steps)),
+      stepsOfEpochs,
       measuredSteps: sum(stretches.map((stretch) => stretch.measuredSteps)),
       longest: largest(stretches.map((stretch) => stretch.steps)),
       epochs: perEpoch.length,
@@ -181,7 +188,14 @@ function phaseSummary(
   })
   const steps = largest(ofRanks.map((rank) => rank.steps))
   const measuredSteps = largest(ofRanks.map((rank) => rank.measuredSteps))
-  const samples = sum(ofRanks.map((rank) => rank.steps)) * batchSize
+  const samples =
+    sum(ofRanks.map((rank) => rank.steps)) * batchSize -
+    missingSamples(
+      input,
+      phase,
+      batchSize,
+      ofRanks.map((rank) => rank.stepsOfEpochs),
+    )
   const seconds = epochSeconds(input, (epoch) => {
     if (phase === 'train') return epoch.trainEndMs - epoch.beginMs
     return epoch.evaluation ? epoch.evaluation.endMs - epoch.evaluation.beginMs : 0

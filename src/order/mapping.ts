@@ -16,6 +16,8 @@ export interface SplitMapping {
   readonly samplesDropped: number
   /** Reads of samples that have been read already. */
   readonly samplesRepeated: number
+  /** Samples in the steps of all ranks, where batches may be short; without it every batch is full. */
+  readonly samplesPerEpoch?: number
   order(rank: number, epoch: number): EpochOrder
 }
 

@@ -14,8 +14,9 @@ export function grainSplit(source: ProfileSource, profile: JaxProfile): ProfileS
   const ofWorker = Array.from({ length: workers }, (_, worker) => Math.max(0, Math.ceil((length - worker) / workers)))
   const units = ofWorker.map((count) => (profile.dropRemainder ? Math.floor(count / batchSize) : Math.ceil(count / batchSize)))
   const schedule = roundRobin(units)
-  const delivered = ranks * ofWorker.reduce((sum, count, worker) => sum + Math.min(count, units[worker]! * batchSize), 0)
-  const numbers = splitNumbers(source, { available: schedule.total, delivered, distinct: delivered })
+  const delivered = (steps: number) =>
+    ranks * ofWorker.reduce((sum, count, worker) => sum + Math.min(count, schedule.unitsBefore(worker, steps) * batchSize), 0)
+  const numbers = splitNumbers(source, { available: schedule.total, delivered, distinct: delivered(schedule.total) })
   const counts = { steps: numbers.steps, batches: numbers.steps }
   const list = split === 'train' && profile.shuffle && length > 0 ? sharedPermutation(source, length) : undefined
   const files = listedFiles(source)

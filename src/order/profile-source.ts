@@ -28,7 +28,9 @@ export interface ProfileSplit extends SplitMapping {
 export interface Delivery {
   /** Batches that every rank has. */
   readonly available: number
-  readonly delivered: number
+  /** Samples in the first `steps` batches of all ranks together. */
+  delivered(steps: number): number
+  /** How many different ones are in all of them. */
   readonly distinct: number
 }
 
@@ -40,12 +42,14 @@ export function splitNumbers(source: ProfileSource, delivery: Delivery): Omit<Sp
     const rule = `an epoch of each rank has ${delivery.available} batches`
     throw refuse(workload, 'train.total_training_steps', String(cap), rule, `set it to ${delivery.available} or less, or give more files`)
   }
+  const steps = Math.min(delivery.available, cap)
   return {
     numFilesUsed: numFiles,
     batchSize,
-    steps: Math.min(delivery.available, cap),
+    steps,
+    samplesPerEpoch: delivery.delivered(steps),
     samplesDropped: numFiles * samplesPerFile - delivery.distinct,
-    samplesRepeated: delivery.delivered - delivery.distinct,
+    samplesRepeated: delivery.delivered(delivery.available) - delivery.distinct,
   }
 }
 

@@ -15,8 +15,9 @@ export function tfdataSplit(source: ProfileSource, profile: TensorflowProfile): 
   const shards = Array.from({ length: ranks }, (_, rank) => shardOf(numFiles, ranks, rank))
   const size = { recordsPerFile: samplesPerFile, batchSize, keepsRemainder }
   const available = Math.min(...shards.map((shard) => batchesOfPass({ ...shard, ...size })))
-  const delivered = shards.reduce((sum, shard) => sum + Math.min(recordsOfPass({ ...shard, ...size }), available * batchSize), 0)
-  const numbers = splitNumbers(source, { available, delivered, distinct: delivered })
+  const delivered = (steps: number) =>
+    shards.reduce((sum, shard) => sum + Math.min(recordsOfPass({ ...shard, ...size }), steps * batchSize), 0)
+  const numbers = splitNumbers(source, { available, delivered, distinct: delivered(available) })
   const sorted = sortedFiles(source)
   const counts = { steps: numbers.steps, batches: numbers.steps }
   const bufferSize = source.split === 'train' ? profile.shuffleBufferSize : null

@@ -15,11 +15,11 @@ export function torchSplit(source: ProfileSource, profile: PytorchProfile): Prof
   const length = numFiles * samplesPerFile
   const count = sampler === 'distributed' ? distributedLength(length, ranks, profile.dropLast) : length
   const available = profile.dropLast ? Math.floor(count / batchSize) : Math.ceil(count / batchSize)
-  const perRank = Math.min(count, available * batchSize)
+  const perRank = (steps: number) => Math.min(count, steps * batchSize)
   const numbers = splitNumbers(source, {
     available,
-    delivered: perRank * ranks,
-    distinct: sampler === 'distributed' ? Math.min(length, perRank * ranks) : perRank,
+    delivered: (steps) => perRank(steps) * ranks,
+    distinct: sampler === 'distributed' ? Math.min(length, perRank(available) * ranks) : perRank(available),
   })
   const list = shuffles && length > 0 ? sharedPermutation(source, length) : undefined
   const counts = { steps: numbers.steps, batches: numbers.steps }
@@ -47,7 +47,8 @@ function samplerOf({ ranks, split }: ProfileSource, { sampler, shuffle }: Pytorc
 
 /** `DistributedSampler.num_samples`. */
 export function distributedLength(length: number, replicas: number, dropLast: boolean): number {
-  return dropLast && length % replicas !== 0 ? Math.ceil((length - replicas) / replicas) : Math.ceil(length / replicas)
+  // torch writes the first as ceil((length − replicas) / replicas) where the length is no multiple.
+  return dropLast ? Math.floor(length / replicas) : Math.ceil(length / replicas)
 }
 
 interface LoopSize {

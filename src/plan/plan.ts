@@ -45,8 +45,8 @@ class DlioPlan implements Plan {
     private readonly mapping: Mapping,
   ) {
     this.epochs = workload.workflow.train ? workload.train.epochs : 0
-    this.train = splitPlan(files.train, mapping.train)
-    this.valid = splitPlan(files.valid, mapping.valid)
+    this.train = splitPlan(files.train, mapping.train, world)
+    this.valid = splitPlan(files.valid, mapping.valid, world)
     this.warnings = planWarnings(workload, world, this.train, this.valid)
     this.sharedBytes = mapping.lists.bytes
   }
@@ -78,9 +78,10 @@ class DlioPlan implements Plan {
   }
 }
 
-function splitPlan(files: FileList, mapping: SplitMapping): SplitPlan {
+function splitPlan(files: FileList, mapping: SplitMapping, { ranks }: World): SplitPlan {
   const { numFilesUsed, batchSize, steps, samplesDropped, samplesRepeated } = mapping
-  return { files, numFilesUsed, batchSize, steps, samplesDropped, samplesRepeated }
+  const samplesPerEpoch = mapping.samplesPerEpoch ?? steps * batchSize * ranks
+  return { files, numFilesUsed, batchSize, steps, samplesDropped, samplesRepeated, samplesPerEpoch }
 }
 
 function check(workload: Workload, world: World, files: DatasetFiles): void {

@@ -81,7 +81,7 @@ export function summarize(plan: Plan): PlanSummary {
 function splitSummary(plan: Plan, split: SplitPlan, duration: Duration): SplitSummary {
   const { numSamplesPerFile } = plan.workload.dataset
   const sampleBytes = typicalSampleBytes(plan.workload)
-  const samplesPerEpoch = split.steps * split.batchSize * plan.world.ranks
+  const { samplesPerEpoch } = split
   return {
     files: split.files.count,
     filesUsed: split.numFilesUsed,

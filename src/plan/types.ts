@@ -24,6 +24,8 @@ export interface SplitPlan {
   /** Samples left unread or read twice in an epoch by the named DLIO's mapping, for the warning. */
   readonly samplesDropped: number
   readonly samplesRepeated: number
+  /** Samples in the steps of one epoch of all ranks together. */
+  readonly samplesPerEpoch: number
 }
 
 export interface Plan {

@@ -188,6 +188,10 @@ for (const { name, ranks, dataset, profile, evaluation, outstanding, ordered } o
       assert.equal(result.profile?.framework, framework)
       assert.deepEqual(result.framework, { name: framework, reason: 'the only framework profile of the configuration' })
       assert.equal(result.io.readExtent, 'sample')
+      const trained = [...planned]
+        .filter(([where]) => where.endsWith('train'))
+        .flatMap(([, lines]) => lines.flatMap((line) => line.samples))
+      assert.equal(result.train?.samples, trained.length)
       assert.equal(
         result.warnings.some(({ code }) => code === 'order-by-readiness'),
         !ordered,

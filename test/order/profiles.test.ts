@@ -235,6 +235,7 @@ describe('orders of framework profiles', () => {
       fc.property(cases, ({ profile, size }) => {
         const plan = profilePlan(profile, { ...size, epochs: 1 })
         const all = range(size.ranks).flatMap((rank) => stepsOf(plan, rank, 1).flat())
+        assert.equal(plan.train.samplesPerEpoch, all.length)
         const distinct = new Set(all.map(([file, sample]) => file * size.samplesPerFile + sample)).size
         assert.deepEqual(
           [plan.train.samplesDropped, plan.train.samplesRepeated],
