@@ -56,7 +56,30 @@ export function writeConfig(dir, workload) {
   return path
 }
 
-/** The C loop, compiled once. */
+/** Hydra overrides that give DLIO 2.0.0 a dataset (of today's key names) and what to do with it. */
+export function dlioArguments(dataset, framework, generates, more = {}) {
+  const workload = {
+    'workflow.generate_data': generates ? 'True' : 'False',
+    'workflow.train': generates ? 'False' : 'True',
+    'workflow.checkpoint': 'False',
+    'workflow.evaluation': 'False',
+    framework,
+    'dataset.format': dataset.format,
+    'dataset.data_folder': dataset.data_folder,
+    'dataset.num_files_train': dataset.num_files_train,
+    'dataset.num_files_eval': 0,
+    'dataset.num_subfolders_train': 0,
+    'dataset.num_subfolders_eval': 0,
+    'dataset.num_samples_per_file': dataset.num_samples_per_file ?? 1,
+    // Its name in 2024.
+    'dataset.record_length': dataset.record_length_bytes,
+    'reader.data_loader': framework,
+    ...more,
+  }
+  return ['workload=default', ...Object.entries(workload).map(([key, value]) => `++workload.${key}=${value}`)]
+}
+
+/** A C program of this folder, compiled. */
 export function compiled(name) {
   const binary = join(root, 'build', name)
   mkdirSync(dirname(binary), { recursive: true })

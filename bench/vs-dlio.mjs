@@ -2,7 +2,7 @@
 // Wants DLIO=COMMAND in the environment: `COMMAND NP HYDRA-ARGS...` runs DLIO 2.0.0 (PyPI) on NP ranks.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { drive, generate, scratch, sideBySide, timed, writeConfig } from './lib.mjs'
+import { dlioArguments, drive, generate, scratch, sideBySide, timed, writeConfig } from './lib.mjs'
 
 const cases = {
   '140 MB NPZ files, PyTorch, 2 readers': {
@@ -104,29 +104,15 @@ export function run({ rounds = 3 } = {}) {
     const python = (epochs, data, generateData = false) => {
       const cwd = join(dir, 'dlio')
       mkdirSync(cwd, { recursive: true })
-      const workload = {
-        'workflow.generate_data': generateData ? 'True' : 'False',
-        'workflow.train': generateData ? 'False' : 'True',
-        'workflow.checkpoint': 'False',
-        'workflow.evaluation': 'False',
-        framework: c.framework,
-        'dataset.format': c.format,
-        'dataset.data_folder': data,
-        'dataset.num_files_train': files,
-        'dataset.num_files_eval': 0,
-        'dataset.num_subfolders_train': 0,
-        'dataset.num_subfolders_eval': 0,
-        'dataset.num_samples_per_file': c.samples,
-        'dataset.record_length': c.bytes,
-        'reader.data_loader': c.framework,
-        'reader.batch_size': c.batch,
-        'reader.read_threads': c.readers,
-        'train.epochs': epochs,
-        'train.computation_time': 0,
+      const dataset = {
+        format: c.format,
+        data_folder: data,
+        num_files_train: files,
+        num_samples_per_file: c.samples,
+        record_length_bytes: c.bytes,
       }
-      return timed(dlio, ['1', 'workload=default', ...Object.entries(workload).map(([key, value]) => `++workload.${key}=${value}`)], {
-        cwd,
-      })
+      const loop = { 'reader.batch_size': c.batch, 'reader.read_threads': c.readers, 'train.epochs': epochs, 'train.computation_time': 0 }
+      return timed(dlio, ['1', ...dlioArguments(dataset, c.framework, generateData, loop)], { cwd })
     }
     let data = join(dir, 'data')
     if (c.ownData) {
