@@ -20,7 +20,7 @@ const splitCode = { train: 0, valid: 1 } as const
 const stallMs = 60_000
 const neverWanted = 0x7fffffff
 /** Below this wait for a batch, and without computation, a wake-up for every batch would cost more than reading it. */
-const hurryMs = 0.1
+const hurryMs = 1
 
 /** Where a rank is in its step. `fetchingSurplus`: waiting for the batch that is fetched and not used. */
 type Phase = 'loading' | 'computing' | 'atBarrier' | 'fetchingSurplus' | 'finished'
