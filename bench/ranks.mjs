@@ -28,8 +28,5 @@ export function run({ rounds = 5 } = {}) {
     }
   }
   const alternatives = { '64 ranks': figures(64), '8 ranks': figures(8), '1 rank': figures(1) }
-  const first = alternatives['64 ranks']
-  for (const value of Object.values(alternatives))
-    value.ratio = Object.fromEntries(Object.keys(first).map((key) => [key, first[key] / value[key]]))
   return { title: 'Local ranks, 1 reader each, 20 ms steps, tiny data', rows: { '100 steps, 2 epochs': alternatives } }
 }

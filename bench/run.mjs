@@ -33,11 +33,14 @@ for (const name of args.length > 0 ? args : all) {
   console.log(`\n## ${title}\n\n${machine()}; \`npm run bench -- ${name}\`\n`)
   for (const [label, alternatives] of Object.entries(rows)) {
     const figures = Object.keys(Object.values(alternatives)[0]).filter((key) => key !== 'ratio')
-    console.log(`${label}\n\n| | ${figures.join(' | ')} | first ÷ this: ${figures.join(', ')} |\n|---|${'---|'.repeat(figures.length + 1)}`)
-    for (const [who, value] of Object.entries(alternatives))
-      console.log(
-        `| ${who} | ${figures.map((key) => round(value[key])).join(' | ')} | ${figures.map((key) => value.ratio[key].toFixed(2)).join(', ')} |`,
-      )
+    const compared = Object.values(alternatives).some(({ ratio }) => ratio !== undefined)
+    console.log(
+      `${label}\n\n| | ${figures.join(' | ')} |${compared ? ` first ÷ this: ${figures.join(', ')} |` : ''}\n|---|${'---|'.repeat(figures.length + (compared ? 1 : 0))}`,
+    )
+    for (const [who, value] of Object.entries(alternatives)) {
+      const ratios = compared ? ` ${figures.map((key) => value.ratio[key].toFixed(2)).join(', ')} |` : ''
+      console.log(`| ${who} | ${figures.map((key) => round(value[key])).join(' | ')} |${ratios}`)
+    }
     console.log()
   }
 }

@@ -27,6 +27,8 @@ export function run() {
   generate(config(4, 1))
   const rows = {}
   for (const ranks of [1, 4]) {
+    const label = `${ranks} rank(s), ${batchSize} samples of ${sampleBytes / 1e6} MB a step`
+    rows[label] = {}
     const storageMs = (ranks * batchSize * sampleBytes) / (mbPerSecond * 1e3)
     for (const factor of [0.25, 0.5, 0.8, 1.25, 2]) {
       const computeMs = factor * storageMs
@@ -46,8 +48,7 @@ export function run() {
         auPercent: result.train.auPercent,
         differencePoints: result.train.auPercent - expected,
       }
-      figure.ratio = Object.fromEntries(Object.keys(figure).map((key) => [key, 1]))
-      rows[`${ranks} rank(s), compute ${factor} × storage`] = { [`bound by ${result.boundBy.verdict ?? result.boundBy}`]: figure }
+      rows[label][`compute ${factor} × storage, bound by ${result.boundBy}`] = figure
     }
   }
   return { title: `AU on a storage of ${mbPerSecond} MB/s`, rows }

@@ -37,10 +37,5 @@ export function run({ rounds = 5 } = {}) {
       '4 KB samples, 50 epochs of 20,000 files': figures(50, 20_000),
     },
   }
-  for (const alternatives of Object.values(rows)) {
-    const first = Object.values(alternatives)[0]
-    for (const value of Object.values(alternatives))
-      value.ratio = Object.fromEntries(Object.keys(first).map((key) => [key, first[key] / value[key]]))
-  }
   return { title: 'Start-up and memory', rows }
 }
