@@ -29,6 +29,13 @@ export interface LaneContext {
 
 const splits: readonly Split[] = ['train', 'valid']
 
+/**
+ * Whether readers keep a file open while they go through it. Upstream's generators do (reader_handler.next): they open a file when they meet
+ * it and close the one at hand whenever their own count of samples is a multiple of the samples of a file, wherever that is in the file.
+ */
+export const keepsUntilFileEnds = ({ semantics, reader, profile }: Workload): boolean =>
+  profile === null && semantics === 'upstream' && reader.dataLoader === 'tensorflow'
+
 export class Lane {
   private readonly port: IoPort
   private readonly samples: SampleReader | undefined
@@ -46,6 +53,9 @@ export class Lane {
   private recordsEnded = 0
   private streamIsOpen = false
   private streamUri = ''
+  private readonly closesByCount: boolean
+  /** Samples that a generator has read in this epoch. */
+  private samplesRead = 0
   /** Draws of `reader.preprocess_time`. DLIO's workers draw from generators that nothing seeds, so only their distribution is the same. */
   private readonly random: RandomState
   /** Milliseconds that preprocessing takes for the samples of the part that has just been run; slept by whoever drives the lane. */
@@ -66,6 +76,7 @@ export class Lane {
     const most = Math.max(plan.train.batchSize, plan.valid.batchSize)
     this.sink = { files: new Float64Array(most), samples: new Float64Array(most) }
     this.files = plan.train.files
+    this.closesByCount = keepsUntilFileEnds(context.workload)
     this.random = new RandomState(lane)
   }
 
@@ -74,19 +85,24 @@ export class Lane {
     return Atomics.load(this.context.state.words, this.word(laneWord.generation)) !== this.generation
   }
 
+  /** Credits of another epoch than the one that the lane has taken up do not count: the credits are looked at first, then the call. */
   get hasCredit(): boolean {
-    return this.units < Atomics.load(this.context.state.words, this.word(laneWord.granted))
+    return this.units < Atomics.load(this.context.state.words, this.word(laneWord.granted)) && !this.isCalled
   }
 
   /** Takes up the epoch and split that the conductor has set. What was kept open is closed first. */
   *begin(): Io<void> {
     const { state, plan } = this.context
+    // Asked for with the first credit: without one nobody waits for this lane, and the shared lists may be those of the next epoch by now.
+    this.order = undefined
     if (this.streamIsOpen) yield* this.stream!.close()
     this.streamIsOpen = false
+    // Each iteration of the data set makes generators anew.
+    if (this.closesByCount && this.samples !== undefined) yield* this.samples.close()
+    this.samplesRead = 0
     this.generation = Atomics.load(state.words, this.word(laneWord.generation))
     this.epoch = Atomics.load(state.words, this.word(laneWord.epoch))
     this.split = splits[Atomics.load(state.words, this.word(laneWord.split))]!
-    this.order = plan.order(this.split, this.rank, this.epoch)
     this.files = (this.split === 'train' ? plan.train : plan.valid).files
     this.units = 0
     this.filesBegun = 0
@@ -99,7 +115,8 @@ export class Lane {
    * random access.
    */
   parts(): number {
-    const order = this.order!
+    this.order ??= this.context.plan.order(this.split, this.rank, this.epoch)
+    const { order } = this
     return order.kind === 'stream' ? 1 : order.batch(order.batchOfUnit(this.reader, this.units), this.sink)
   }
 
@@ -146,6 +163,8 @@ export class Lane {
     const endMs = clock.nowMs()
     this.context.samplesRead(1, endMs - beginMs)
     this.preprocess(1)
+    if (this.closesByCount && ++this.samplesRead % this.context.workload.dataset.numSamplesPerFile === 0)
+      yield* this.samples!.release(folder + name)
     const { rank, epoch, split } = this
     trace?.sample({ beginMs, endMs, rank, reader, epoch, split, step, file: name, sample, bytes })
   }

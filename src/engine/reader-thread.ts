@@ -10,7 +10,7 @@ import { createWindow, runAsync, runBlocking } from '../storage/io.js'
 import { AsyncLocalStorage, LocalStorage } from '../storage/local.js'
 import { IoMeter, meterSlot } from '../storage/meter.js'
 import { Clock } from './clock.js'
-import { Lane, type LaneContext } from './lane.js'
+import { keepsUntilFileEnds, Lane, type LaneContext } from './lane.js'
 import { readExtent } from './lanes.js'
 import type { ReaderThreadStart, ThreadMessage } from './messages.js'
 import { SharedState, threadWord, timeSlot } from './shared-state.js'
@@ -64,7 +64,7 @@ function readerOptions({ workload, read }: ReaderThreadStart): ReaderOptions {
     verify: read.verify,
     samplesPerFile: workload.dataset.numSamplesPerFile,
     elementType: workload.dataset.recordElementType,
-    keepOpen: workload.reader.keepsFilesOpen && workload.semantics === 'upstream' && workload.profile === null,
+    keepOpen: workload.profile === null && workload.semantics === 'upstream' && (workload.reader.keepsFilesOpen || keepsUntilFileEnds(workload)),
   }
 }
 

@@ -21,7 +21,7 @@ export interface ReaderOptions {
   readonly samplesPerFile: number
   /** NumPy dtype name that the configuration says, checked with `verify`. */
   readonly elementType: string
-  /** Keep files open from sample to sample (upstream's `read_type`). */
+  /** Keep files open from sample to sample until they are released (upstream's `read_type`, and its generators). */
   readonly keepOpen: boolean
 }
 
@@ -29,6 +29,8 @@ export interface ReaderOptions {
 export interface SampleReader {
   /** Reads sample `sample` of file `uri`; returns the bytes of the sample's data that were fetched. Throws DataError, StorageError. */
   read(uri: string, sample: number): Io<number>
+  /** Closes file `uri` if it was kept open. */
+  release(uri: string): Io<void>
   /** Closes what was kept open. */
   close(): Io<void>
 }

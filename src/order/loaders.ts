@@ -10,7 +10,7 @@ import {
   type ThreadBlocks,
 } from './batch-orders.js'
 import { epochCounts, type SplitMapping, type SplitSource, uncappedSteps } from './mapping.js'
-import { dealtOut, type RoundRobin, roundRobin } from './round-robin.js'
+import { dealtOut, type RoundRobin, roundRobin, withDroppedUnits } from './round-robin.js'
 
 /** How many samples an epoch delivers over all ranks, and how many of them are different ones. */
 export interface Delivery {
@@ -86,13 +86,16 @@ export function generators(workload: Workload, source: SplitSource, variant: Gen
   const lengths = Array.from({ length: threads }, (_, thread) => samplesOfThread(blocks, thread))
   const round = variant.pads ? Math.ceil : Math.floor
   const schedule = roundRobin(lengths.map((length) => round(length / source.batchSize)))
+  // A generator reads on until its samples end; only then it knows that they fill no batch (reader_handler.next).
+  const dropping = variant.pads ? [] : lengths.flatMap((length, thread) => (length % source.batchSize > 0 ? [thread] : []))
+  const readings = withDroppedUnits(schedule, dropping)
   const counts = epochCounts(source, schedule.total)
   const perRank = samplesDelivered(schedule, lengths, source.batchSize, uncappedSteps(source, schedule.total))
   const delivered = perRank * source.ranks
   return {
     ...splitNumbers(source, counts.steps, { delivered, distinct: variant.distinct(perRank) }),
     order: (rank) =>
-      new GeneratorOrder(counts, schedule, source.files(rank), blocks, source.samplesPerFile, source.batchSize, variant.rules(rank)),
+      new GeneratorOrder(counts, readings, source.files(rank), blocks, source.samplesPerFile, source.batchSize, variant.rules(rank)),
   }
 }
 

@@ -4,7 +4,7 @@
 
 /** Delivery order of the units of several readers, with random access both ways. */
 export interface RoundRobin {
-  /** Batches of all readers together. */
+  /** Batches of all readers together that are delivered. */
   readonly total: number
   readonly readers: number
   readerOf(k: number): number
@@ -74,5 +74,21 @@ export function roundRobin(units: readonly number[]): RoundRobin {
       const into = batches - level.firstBatch
       return level.firstRound + Math.ceil(Math.max(0, into - place) / level.active.length)
     },
+  }
+}
+
+/**
+ * The same delivery, where some readers make one unit more that is never delivered: what is left at a reader's end and fills no batch is read
+ * and dropped. Those units stand behind all batches, in the order of their readers.
+ */
+export function withDroppedUnits(delivered: RoundRobin, dropping: readonly number[]): RoundRobin {
+  const { total } = delivered
+  if (dropping.length === 0) return delivered
+  return {
+    ...delivered,
+    readerOf: (k) => (k < total ? delivered.readerOf(k) : dropping[k - total]!),
+    unitOf: (k) => (k < total ? delivered.unitOf(k) : delivered.unitsOf(dropping[k - total]!)),
+    batchOf: (reader, unit) => (unit < delivered.unitsOf(reader) ? delivered.batchOf(reader, unit) : total + dropping.indexOf(reader)),
+    unitsOf: (reader) => delivered.unitsOf(reader) + (dropping.includes(reader) ? 1 : 0),
   }
 }

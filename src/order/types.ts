@@ -41,7 +41,10 @@ interface OrderBase {
 /** Every batch is made by one reader: PyTorch workers, tf.data generator threads. */
 export interface BatchOrder extends OrderBase {
   readonly kind: 'batch'
-  /** Batches that reader `reader` (0-based; 0 for the training process) can make in this epoch, surplus and read-ahead included. */
+  /**
+   * Units that reader `reader` (0-based; 0 for the training process) can make in this epoch: batches, surplus and read-ahead included, and
+   * what it reads only to drop it, which stands behind all batches in the delivery order and is never delivered.
+   */
   unitsOf(reader: number): number
   /** Position in the delivery order of the reader's unit j, and back. */
   batchOfUnit(reader: number, unit: number): number

@@ -55,6 +55,13 @@ export class Hdf5SampleReader implements SampleReader {
     }
   }
 
+  *release(uri: string): Io<void> {
+    const file = this.kept.get(uri)
+    if (file === undefined) return
+    this.kept.delete(uri)
+    yield this.port.close(file.handle)
+  }
+
   *close(): Io<void> {
     for (const file of this.kept.values()) yield this.port.close(file.handle)
     this.kept.clear()

@@ -33,7 +33,7 @@ export class NpzReader implements SampleReader {
   readonly #tail = new Uint8Array(endRecordsBytes)
   /** Samples of the array that was found last by {@link ArchiveVisitor.array}. */
   #samples = 0
-  /** Upstream's `read_type`: arrays it would still hold in memory, by URI, with their numbers of samples. */
+  /** With `keepOpen`: arrays that upstream would still hold in memory, by URI, with their numbers of samples. */
   readonly #held = new Map<string, number>()
   #inflater: Inflater | undefined
   readonly #getInflater = () => {
@@ -66,7 +66,12 @@ export class NpzReader implements SampleReader {
     }
   }
 
-  /** No file stays open between samples. */
+  /** Only the array is forgotten: no file stays open between samples. */
+  // biome-ignore lint/correctness/useYield: there is nothing to ask of the storage
+  *release(uri: string): Io<void> {
+    this.#held.delete(uri)
+  }
+
   // biome-ignore lint/correctness/useYield: there is nothing to ask of the storage
   *close(): Io<void> {
     this.#held.clear()
