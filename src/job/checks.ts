@@ -3,6 +3,7 @@ import type { Warning, Workload } from '../config/workload.js'
 import { ConfigError } from '../errors.js'
 import { formatNames, isFormatName } from '../formats/index.js'
 import { recordBytes } from '../metrics/settings.js'
+import { checkLoader } from '../order/mapping.js'
 import { decimalBytes } from '../output/text.js'
 import type { Plan } from '../plan/types.js'
 import { localPath, parseLocation } from '../storage/uri.js'
@@ -13,14 +14,13 @@ export interface DataAccess {
   readonly direct: boolean
 }
 
-/** Where the data lies and how it is read. Throws ConfigError for storage and formats that cannot be read. */
+/** Where the data lies and how it is read. Throws ConfigError for loaders, storage and formats that cannot be read. */
 export function dataAccess(workload: Workload, directFlag: boolean): DataAccess {
   const { storage, dataset, reader } = workload
+  checkLoader(workload)
   if (!isFormatName(dataset.format)) throw refusal('dataset.format', dataset.format, `cannot be read yet; ${formatNames.join(', ')} can`)
   if (storage.type === 's3' || storage.type === 'aistore')
     throw refusal('storage.storage_type', storage.type, 'object storage is not supported yet; use local_fs or direct_fs')
-  if (workload.profile === null && reader.dataLoader !== 'pytorch' && reader.dataLoader !== 'tensorflow')
-    throw refusal('reader.data_loader', reader.dataLoader, 'is not emulated yet; use pytorch or tensorflow')
   const location = parseLocation(dataset.folder)
   const direct = directFlag || location.scheme === 'direct' || storage.type === 'direct_fs' || reader.odirect
   return { folder: localPath(location), direct }

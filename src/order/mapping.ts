@@ -103,7 +103,17 @@ export function epochSeed(workload: Workload, epoch: number): number {
   return workload.train.seed + (workload.train.seedChangeEpoch ? epoch : 0)
 }
 
-/** Loaders whose reads cannot be known. */
+/** Throws ConfigError where it cannot be known what the loader reads, or where it cannot read such files. */
+export function checkLoader(workload: Workload): void {
+  const { dataLoader } = workload.reader
+  if (!workload.workflow.train) return
+  if (dataLoader !== 'pytorch' && dataLoader !== 'tensorflow' && dataLoader !== 'dali' && dataLoader !== 'synthetic')
+    throw refuseLoader(workload)
+  if (workload.dataset.format === 'tfrecord' && (dataLoader === 'pytorch' || dataLoader === 'dali'))
+    throw refuse(workload, 'reader.data_loader', dataLoader, 'tfrecord files have no random access', 'use data_loader: tensorflow')
+}
+
+/** Why a loader is refused. */
 export function refuseLoader(workload: Workload): ConfigError {
   const { dataLoader } = workload.reader
   const rule =

@@ -4,7 +4,7 @@ import { RunError } from '../errors.js'
 import { mlcommonsMapping } from '../order/dlio-mlcommons.js'
 import { upstreamMapping } from '../order/dlio-upstream.js'
 import { evaluates } from '../order/evaluations.js'
-import { epochSeed, type Mapping, refuse, type SplitMapping, splitSettings } from '../order/mapping.js'
+import { checkLoader, epochSeed, type Mapping, refuse, type SplitMapping, splitSettings } from '../order/mapping.js'
 import { numpySeedMax } from '../order/numpy-random.js'
 import { profileMapping } from '../order/profiles.js'
 import type { EpochOrder, FileList, Split } from '../order/types.js'
@@ -87,8 +87,7 @@ function splitPlan(files: FileList, mapping: SplitMapping, { ranks }: World): Sp
 function check(workload: Workload, world: World, files: DatasetFiles): void {
   if (!workload.workflow.train) return
   const { dataset, reader, train } = workload
-  if (dataset.format === 'tfrecord' && reader.dataLoader !== 'tensorflow' && reader.dataLoader !== 'synthetic')
-    throw refuse(workload, 'reader.data_loader', reader.dataLoader, 'tfrecord files have no random access', 'use data_loader: tensorflow')
+  checkLoader(workload)
   for (const split of ['train', 'valid'] as const) {
     const { numFiles, isUsed } = splitSettings(workload, split)
     const found = files[split].count
