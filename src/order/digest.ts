@@ -5,49 +5,51 @@ import { createPlan } from '../plan/plan.js'
 import type { Plan } from '../plan/types.js'
 import type { BatchSink, EpochOrder, FileList, Split } from './types.js'
 
-/** Numbers collected before they are hashed. */
-const bufferNumbers = 16_384
+/** Numbers that are collected before they are hashed, at the least. */
+const leastNumbers = 16_384
 /** Changed whenever the digest of the same order changes. */
 const version = 1
 
 /** Digest of one rank's epoch, training and evaluation, batch by batch. */
 class EpochDigest {
   private readonly hash: Hash = createHash('sha256')
-  private readonly numbers = new Float64Array(bufferNumbers)
-  private readonly bytes = new Uint8Array(this.numbers.buffer)
-  private filled = 0
 
-  add(order: EpochOrder, sink: BatchSink): void {
+  /** @param numbers room for numbers that are not hashed yet: two for each sample of a batch and one more, at the least */
+  constructor(
+    private readonly sink: BatchSink,
+    private readonly numbers: Float64Array,
+  ) {}
+
+  add(order: EpochOrder): void {
+    const { numbers, sink } = this
     const { steps } = order
-    this.push(steps)
+    let filled = 0
+    numbers[filled++] = steps
     for (let k = 0; k < steps; k++) {
       const count = order.batch(k, sink)
-      if (this.filled + 2 * count + 1 > bufferNumbers) this.flush()
-      this.push(count)
+      if (filled + 2 * count + 1 > numbers.length) {
+        this.update(filled)
+        filled = 0
+      }
+      numbers[filled++] = count
       for (let i = 0; i < count; i++) {
-        this.push(sink.files[i]!)
-        this.push(sink.samples[i]!)
+        numbers[filled] = sink.files[i]!
+        numbers[filled + 1] = sink.samples[i]!
+        filled += 2
       }
     }
+    this.update(filled)
   }
 
   addText(text: string): void {
-    this.flush()
     this.hash.update(text)
   }
 
-  private push(value: number): void {
-    if (this.filled === bufferNumbers) this.flush()
-    this.numbers[this.filled++] = value
-  }
-
-  private flush(): void {
-    this.hash.update(this.bytes.subarray(0, this.filled * 8))
-    this.filled = 0
+  private update(filled: number): void {
+    this.hash.update(new Uint8Array(this.numbers.buffer, 0, filled * 8))
   }
 
   hex(): string {
-    this.flush()
     return this.hash.digest('hex')
   }
 }
@@ -56,20 +58,22 @@ class EpochDigest {
 export class OrderDigest {
   private readonly run: Hash = createHash('sha256')
   private readonly sink: BatchSink
+  private readonly numbers: Float64Array
   private readonly names: string
 
   constructor(private readonly plan: Plan) {
     this.sink = batchSink(plan)
+    this.numbers = new Float64Array(Math.max(leastNumbers, 2 * this.sink.files.length + 1))
     this.names = `${version}\n${fingerprint(plan.train.files)}\n${fingerprint(plan.valid.files)}\n`
   }
 
   /** sha256 (hex) over the steps of `rank` in `epoch`; ranks and epochs in ascending order, epochs first. */
   epoch(rank: number, epoch: number): string {
-    const digest = new EpochDigest()
+    const digest = new EpochDigest(this.sink, this.numbers)
     digest.addText(this.names)
     for (const split of splitsOf(this.plan, epoch)) {
       digest.addText(split)
-      digest.add(this.plan.order(split, rank, epoch), this.sink)
+      digest.add(this.plan.order(split, rank, epoch))
     }
     const hex = digest.hex()
     this.run.update(`${rank} ${epoch} ${hex}\n`)
