@@ -112,8 +112,12 @@ export class ShufflePasses {
 export class ShuffleBuffer {
   private readonly slots: Float64Array
   private readonly random: Philox
-  private start = 0
-  private end = 0
+  /** Input positions stored so far, and how many of them are still in their slots. */
+  private stored = 0
+  private filled = 0
+  /** Slot of the oldest one and the slot behind the newest, counted up and wrapped by hand: divisions would cost more than all the rest. */
+  private first = 0
+  private behind = 0
 
   constructor(
     private readonly count: number,
@@ -127,19 +131,21 @@ export class ShuffleBuffer {
 
   /** The next input position, −1 at the end of the pass. */
   next(): number {
-    const { slots } = this
+    const { slots, count } = this
     const size = slots.length
-    while (this.end < this.count && this.end - this.start < size) {
-      slots[this.end % size] = this.end
-      this.end++
+    while (this.stored < count && this.filled < size) {
+      slots[this.behind] = this.stored++
+      this.behind = this.behind + 1 === size ? 0 : this.behind + 1
+      this.filled++
     }
-    const filled = this.end - this.start
-    if (filled === 0) return -1
-    const first = this.start % size
-    const chosen = (this.start + (this.random.next() % filled)) % size
+    if (this.filled === 0) return -1
+    const { first } = this
+    let chosen = first + (this.random.next() % this.filled)
+    if (chosen >= size) chosen -= size
     const position = slots[chosen]!
     slots[chosen] = slots[first]!
-    this.start++
+    this.first = first + 1 === size ? 0 : first + 1
+    this.filled--
     return position
   }
 }

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import type { Workload } from '#src/config/workload.js'
 import { computedFiles } from '#src/dataset/naming.js'
+import { OrderDigest } from '#src/order/digest.js'
 import type { BatchOrder, BatchSink, EpochOrder, StreamOrder } from '#src/order/types.js'
 import { createPlan } from '#src/plan/plan.js'
 import type { Plan } from '#src/plan/types.js'
@@ -81,9 +82,9 @@ function workloadOf(shape: Shape, epochs = 2): Workload {
   )
 }
 
-function planOf(shape: Shape, epochs = 2, shared?: SharedArrayBuffer): Plan {
+function planOf(shape: Shape, epochs = 2, shared?: SharedArrayBuffer, hosts = 1): Plan {
   const workload = workloadOf(shape, epochs)
-  return createPlan(workload, { ranks: shape.ranks, hosts: 1 }, computedFiles(workload), shared)
+  return createPlan(workload, { ranks: shape.ranks, hosts }, computedFiles(workload), shared)
 }
 
 const sink: BatchSink = { files: new Float64Array(64), samples: new Float64Array(64) }
@@ -105,18 +106,12 @@ const named: Shape[] = [
   { ...plain, tree: 'fork', loader: 'tensorflow', format: 'tfrecord', ranks: 3, files: 145, samplesPerFile: 2, batchSize: 16, threads: 4 },
   { ...plain, tree: 'fork', loader: 'tensorflow', format: 'tfrecord', ranks: 4, files: 13, samplesPerFile: 2, batchSize: 2, threads: 2 },
   { ...plain, tree: 'upstream', loader: 'tensorflow', format: 'npz', ranks: 3, files: 145, samplesPerFile: 1, batchSize: 16, threads: 4 },
-  {
-    ...plain,
-    tree: 'fork',
-    loader: 'pytorch',
-    format: 'hdf5',
-    ranks: 9,
-    files: 100,
-    samplesPerFile: 4,
-    batchSize: 3,
-    threads: 2,
-    fileShuffle: true,
-  },
+  ...[
+    { tree: 'fork', loader: 'pytorch', format: 'hdf5' } as const,
+    { tree: 'fork', loader: 'tensorflow', format: 'hdf5' } as const,
+    { tree: 'fork', loader: 'tensorflow', format: 'tfrecord' } as const,
+  ].map((kind): Shape => ({ ...plain, ...kind, ranks: 9, files: 100, samplesPerFile: 4, batchSize: 3, threads: 2, fileShuffle: true })),
+  { ...plain, tree: 'upstream', loader: 'pytorch', format: 'npz', ranks: 9, files: 145, samplesPerFile: 1, batchSize: 4, threads: 2 },
 ]
 
 /** The two readings of a mapping whose shuffled passes cannot be compared sample by sample with an epoch's own. */
@@ -258,13 +253,58 @@ describe('orders', () => {
   test('of PyTorch do not depend on the number of workers', () => {
     law((shape) => {
       if (shape.loader !== 'pytorch' || shape.format === 'parquet') return
-      const [a, b] = [0, 5].map((threads) => {
+      const [first, ...others] = [0, 1, 2, 5, shape.threads].map((threads) => {
+        const plan = planOf({ ...shape, threads })
+        return [1, 2].map((epoch) => {
+          plan.advance(epoch)
+          const order = plan.order('train', shape.ranks - 1, epoch)
+          return range(order.batches).map((k) => samplesAt(order, k))
+        })
+      })
+      for (const other of others) assert.deepEqual(other, first)
+    }, 60)
+  })
+
+  test('of generators read the same samples with any number of threads, those that fill no batch included', () => {
+    law((shape) => {
+      if (shape.loader !== 'tensorflow' || shape.format === 'tfrecord') return
+      const [first, ...others] = [1, 2, 3, 7, shape.threads].map((threads) => {
         const plan = planOf({ ...shape, threads })
         plan.advance(1)
-        const order = plan.order('train', 0, 1)
-        return range(order.batches).map((k) => samplesAt(order, k))
+        const order = plan.order('train', shape.ranks - 1, 1) as BatchOrder
+        const all = range(order.readers).flatMap((reader) => unitsOf(order, reader).flatMap((k) => samplesAt(order, k)))
+        return all.map(([file, sample]) => `${file}/${sample}`).sort()
       })
-      assert.deepEqual(b, a)
+      for (const other of others) assert.deepEqual(other, first)
+    }, 100)
+  })
+
+  test('of records are cut from the same records with any number of threads', () => {
+    law((shape) => {
+      if (shape.format !== 'tfrecord') return
+      const [first, ...others] = [1, 2, 3, 7].map((threads) => {
+        const plan = planOf({ ...shape, threads })
+        plan.advance(1)
+        const order = plan.order('train', shape.ranks - 1, 1) as StreamOrder
+        const files = range(order.readers).flatMap((reader) => range(order.filesOf(reader)).map((i) => order.fileOf(reader, i)))
+        return { steps: order.steps, files: files.sort((a, b) => a - b) }
+      })
+      for (const other of others) assert.deepEqual(other, first)
+    }, 100)
+  })
+
+  test('do not depend on how ranks are spread over hosts, evenly or not', () => {
+    law((shape) => {
+      const digests = [1, 2, 4, shape.ranks].map((hosts) => {
+        const plan = planOf(shape, 2, undefined, Math.min(hosts, shape.ranks))
+        const digest = new OrderDigest(plan)
+        for (const epoch of [1, 2]) {
+          plan.advance(epoch)
+          digest.allRanks(epoch)
+        }
+        return digest.hex()
+      })
+      assert.equal(new Set(digests).size, 1)
     }, 60)
   })
 })
