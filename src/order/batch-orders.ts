@@ -83,7 +83,7 @@ function fillRun(files: FileMap, first: number, samplesPerFile: number, count: n
 
 /**
  * PyTorch's iterable loading (MLCommons: parquet, and images and arrays on object storage): worker w walks files w, w+W, … of the rank and
- * emits a batch whenever B samples have come together; what is left at its end is dropped.
+ * emits a batch whenever B samples have come together; what is left at its end is read and dropped.
  */
 export class IterableOrder extends ScheduledOrder {
   private readonly filesOfWorker: readonly FileMap[]
@@ -101,8 +101,10 @@ export class IterableOrder extends ScheduledOrder {
 
   batch(k: number, into: BatchSink): number {
     const files = this.filesOfWorker[this.schedule.readerOf(k)]!
-    fillRun(files, this.schedule.unitOf(k) * this.batchSize, this.samplesPerFile, this.batchSize, into)
-    return this.batchSize
+    const begin = this.schedule.unitOf(k) * this.batchSize
+    const count = Math.min(this.batchSize, files.count * this.samplesPerFile - begin)
+    fillRun(files, begin, this.samplesPerFile, count, into)
+    return count
   }
 }
 

@@ -55,16 +55,15 @@ export function mapStyle(workload: Workload, source: SplitSource): SplitMapping 
 export function iterable(workload: Workload, source: SplitSource): SplitMapping {
   const workers = Math.max(workload.reader.readThreads, 1)
   const files = source.samplesPerRank / source.samplesPerFile
-  const units = Array.from({ length: workers }, (_, worker) =>
-    Math.floor((Math.max(0, Math.ceil((files - worker) / workers)) * source.samplesPerFile) / source.batchSize),
-  )
-  const schedule = roundRobin(units)
+  const lengths = Array.from({ length: workers }, (_, w) => Math.max(0, Math.ceil((files - w) / workers)) * source.samplesPerFile)
+  const schedule = roundRobin(lengths.map((length) => Math.floor(length / source.batchSize)))
+  const readings = withDroppedUnits(schedule, lengths, source.batchSize)
   const counts = epochCounts(source, schedule.total)
   const delivered = uncappedSteps(source, schedule.total) * source.batchSize * source.ranks
   return {
     ...splitNumbers(source, counts.steps, { delivered, distinct: delivered }),
     order: (rank) =>
-      new IterableOrder(counts, schedule, workload.reader.readThreads === 0, source.files(rank), source.samplesPerFile, source.batchSize),
+      new IterableOrder(counts, readings, workload.reader.readThreads === 0, source.files(rank), source.samplesPerFile, source.batchSize),
   }
 }
 
@@ -86,9 +85,7 @@ export function generators(workload: Workload, source: SplitSource, variant: Gen
   const lengths = Array.from({ length: threads }, (_, thread) => samplesOfThread(blocks, thread))
   const round = variant.pads ? Math.ceil : Math.floor
   const schedule = roundRobin(lengths.map((length) => round(length / source.batchSize)))
-  // A generator reads on until its samples end; only then it knows that they fill no batch (reader_handler.next).
-  const dropping = variant.pads ? [] : lengths.flatMap((length, thread) => (length % source.batchSize > 0 ? [thread] : []))
-  const readings = withDroppedUnits(schedule, dropping)
+  const readings = variant.pads ? schedule : withDroppedUnits(schedule, lengths, source.batchSize)
   const counts = epochCounts(source, schedule.total)
   const perRank = samplesDelivered(schedule, lengths, source.batchSize, uncappedSteps(source, schedule.total))
   const delivered = perRank * source.ranks

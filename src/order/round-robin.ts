@@ -78,11 +78,14 @@ export function roundRobin(units: readonly number[]): RoundRobin {
 }
 
 /**
- * The same delivery, where some readers make one unit more that is never delivered: what is left at a reader's end and fills no batch is read
- * and dropped. Those units stand behind all batches, in the order of their readers.
+ * The same delivery, where readers whose samples do not divide by the batch size make one unit more that is never delivered: a reader that
+ * goes through its samples reads the last ones before it knows that they fill no batch (MLCommons' DLIO, reader_handler.next and the
+ * iterable readers). Those units stand behind all batches, in the order of their readers.
+ * @param lengths how many samples each reader goes through
  */
-export function withDroppedUnits(delivered: RoundRobin, dropping: readonly number[]): RoundRobin {
+export function withDroppedUnits(delivered: RoundRobin, lengths: readonly number[], batchSize: number): RoundRobin {
   const { total } = delivered
+  const dropping = lengths.flatMap((length, reader) => (length % batchSize > 0 ? [reader] : []))
   if (dropping.length === 0) return delivered
   return {
     ...delivered,
