@@ -1,0 +1,40 @@
+// docs/semantics.md names a test for every rule: each of them has to exist where the page says.
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { test } from 'node:test'
+
+const rows = readFileSync('docs/semantics.md', 'utf8')
+  .split('\n')
+  .filter((line) => line.startsWith('| ') && !line.startsWith('| rule'))
+  .map((line) => line.slice(2, -2).split(' | '))
+
+/** Titles in a test file; what is put in when it runs becomes `…`. */
+function titlesOf(file: string): string[] {
+  const source = readFileSync(file, 'utf8')
+  return [...source.matchAll(/\btest\(\s*(['`])(.*?)\1,\s/g)].map(([, , title]) => title!.replace(/\$\{.*?\}/g, '…'))
+}
+
+/** `` `file`: title · title · `file`: title `` → pairs. */
+function citationsOf(cell: string): [file: string, title: string][] {
+  const citations: [string, string][] = []
+  let file = ''
+  for (const part of cell.split(' · ')) {
+    const named = /^`(test\/[^`]+)`: (.*)$/.exec(part)
+    if (named !== null) file = named[1]!
+    citations.push([file, (named?.[2] ?? part).replace(/ \(numbers of opens\)$/, '')])
+  }
+  return citations
+}
+
+test('every rule of docs/semantics.md names tests that exist, and files that exist', () => {
+  assert.ok(rows.length > 40)
+  for (const cells of rows) {
+    const [rule] = cells
+    const citations = citationsOf(cells.at(-1)!)
+    for (const [file, title] of citations) {
+      assert.ok(existsSync(file), `${rule}: ${file}`)
+      assert.ok(titlesOf(file).includes(title), `${rule}: ${file} has no test “${title}”`)
+    }
+    for (const [, path] of cells.at(-2)!.matchAll(/`(src\/[^`]+)`/g)) assert.ok(existsSync(path!), `${rule}: ${path}`)
+  }
+})
