@@ -9,6 +9,7 @@ import type { Plan } from '../plan/types.js'
 import { IoPort } from '../storage/io.js'
 import type { Io, Window } from '../storage/types.js'
 import type { Clock } from './clock.js'
+import { GeneratorFiles, usesGenerators } from './generator-files.js'
 import { laneWord, type SharedState } from './shared-state.js'
 import type { TraceWriter } from './trace-writer.js'
 
@@ -29,13 +30,6 @@ export interface LaneContext {
 
 const splits: readonly Split[] = ['train', 'valid']
 
-/**
- * Whether readers keep a file open while they go through it. Upstream's generators do (reader_handler.next): they open a file when they meet
- * it and close the one at hand whenever their own count of samples is a multiple of the samples of a file, wherever that is in the file.
- */
-export const keepsUntilFileEnds = ({ semantics, reader, profile }: Workload): boolean =>
-  profile === null && semantics === 'upstream' && reader.dataLoader === 'tensorflow'
-
 export class Lane {
   private readonly port: IoPort
   private readonly samples: SampleReader | undefined
@@ -53,9 +47,6 @@ export class Lane {
   private recordsEnded = 0
   private streamIsOpen = false
   private streamUri = ''
-  private readonly closesByCount: boolean
-  /** Samples that a generator has read in this epoch. */
-  private samplesRead = 0
   /** Draws of `reader.preprocess_time`. DLIO's workers draw from generators that nothing seeds, so only their distribution is the same. */
   private readonly random: RandomState
   /** Milliseconds that preprocessing takes for the samples of the part that has just been run; slept by whoever drives the lane. */
@@ -72,11 +63,10 @@ export class Lane {
     const { format, readerOptions, plan } = context
     this.port = new IoPort(window)
     if (format.kind === 'stream') this.stream = format.streamReader!(this.port, readerOptions)
-    else this.samples = format.sampleReader!(this.port, readerOptions)
+    else this.samples = sampleReader(context, format.sampleReader!(this.port, readerOptions))
     const most = Math.max(plan.train.batchSize, plan.valid.batchSize)
     this.sink = { files: new Float64Array(most), samples: new Float64Array(most) }
     this.files = plan.train.files
-    this.closesByCount = keepsUntilFileEnds(context.workload)
     this.random = new RandomState(lane)
   }
 
@@ -97,9 +87,8 @@ export class Lane {
     this.order = undefined
     if (this.streamIsOpen) yield* this.stream!.close()
     this.streamIsOpen = false
-    // Each iteration of the data set makes generators anew.
-    if (this.closesByCount && this.samples !== undefined) yield* this.samples.close()
-    this.samplesRead = 0
+    // Each iteration over the data set makes generators anew.
+    if (this.samples instanceof GeneratorFiles) yield* this.samples.close()
     this.generation = Atomics.load(state.words, this.word(laneWord.generation))
     this.epoch = Atomics.load(state.words, this.word(laneWord.epoch))
     this.split = splits[Atomics.load(state.words, this.word(laneWord.split))]!
@@ -163,8 +152,6 @@ export class Lane {
     const endMs = clock.nowMs()
     this.context.samplesRead(1, endMs - beginMs)
     this.preprocess(1)
-    if (this.closesByCount && ++this.samplesRead % this.context.workload.dataset.numSamplesPerFile === 0)
-      yield* this.samples!.release(folder + name)
     const { rank, epoch, split } = this
     trace?.sample({ beginMs, endMs, rank, reader, epoch, split, step, file: name, sample, bytes })
   }
@@ -232,4 +219,9 @@ export class Lane {
   private word(word: number): number {
     return this.context.state.lane(this.lane, word)
   }
+}
+
+function sampleReader({ workload }: LaneContext, reader: SampleReader): SampleReader {
+  if (!usesGenerators(workload)) return reader
+  return new GeneratorFiles(reader, workload.dataset.numSamplesPerFile, workload.semantics === 'mlcommons')
 }

@@ -10,7 +10,8 @@ import { createWindow, runAsync, runBlocking } from '../storage/io.js'
 import { AsyncLocalStorage, LocalStorage } from '../storage/local.js'
 import { IoMeter, meterSlot } from '../storage/meter.js'
 import { Clock } from './clock.js'
-import { keepsUntilFileEnds, Lane, type LaneContext } from './lane.js'
+import { usesGenerators } from './generator-files.js'
+import { Lane, type LaneContext } from './lane.js'
 import { readExtent } from './lanes.js'
 import type { ReaderThreadStart, ThreadMessage } from './messages.js'
 import { SharedState, threadWord, timeSlot } from './shared-state.js'
@@ -64,7 +65,7 @@ function readerOptions({ workload, read }: ReaderThreadStart): ReaderOptions {
     verify: read.verify,
     samplesPerFile: workload.dataset.numSamplesPerFile,
     elementType: workload.dataset.recordElementType,
-    keepOpen: workload.profile === null && workload.semantics === 'upstream' && (workload.reader.keepsFilesOpen || keepsUntilFileEnds(workload)),
+    keepOpen: workload.profile === null && workload.semantics === 'upstream' && (workload.reader.keepsFilesOpen || usesGenerators(workload)),
   }
 }
 

@@ -147,9 +147,9 @@ describe('the reads of each reader', { concurrency: 2 }, () => {
       }
       for (const key of ours.keys()) assert.ok(seen.has(key), `${key} reads, and no reader of DLIO does`)
 
-      // Files are opened as often as there: anew for each sample, once and for all with `read_type`, or by the count of a generator.
-      if (!isExact || tree === 'fork') return
-      // NumPy's arrays outlive their files, in DLIO as here.
+      // Files are opened as often as there: anew for each sample, once and for all with `read_type`, or by the count of a generator. The
+      // reader in MLCommons' training process also opened files for the warm-up. NumPy's arrays outlive their files, in DLIO as here.
+      if (!isExact || (tree === 'fork' && readers.some(({ reader }) => reader === -1))) return
       const { io } = JSON.parse(readFileSync(join(out, 'result.json'), 'utf8')) as Result
       assert.equal(
         io.filesOpened,
