@@ -65,7 +65,8 @@ function readerOptions({ workload, read }: ReaderThreadStart): ReaderOptions {
     verify: read.verify,
     samplesPerFile: workload.dataset.numSamplesPerFile,
     elementType: workload.dataset.recordElementType,
-    keepOpen: workload.profile === null && workload.semantics === 'upstream' && (workload.reader.keepsFilesOpen || usesGenerators(workload)),
+    keepOpen:
+      workload.profile === null && workload.semantics === 'upstream' && (workload.reader.keepsFilesOpen || usesGenerators(workload)),
   }
 }
 

@@ -106,7 +106,8 @@ export function epochSeed(workload: Workload, epoch: number): number {
 /** Throws ConfigError where it cannot be known what the loader reads, or where it cannot read such files. */
 export function checkLoader(workload: Workload): void {
   const { dataLoader } = workload.reader
-  if (!workload.workflow.train) return
+  // A profile brings rules of its own.
+  if (!workload.workflow.train || workload.profile !== null) return
   if (dataLoader !== 'pytorch' && dataLoader !== 'tensorflow' && dataLoader !== 'dali' && dataLoader !== 'synthetic')
     throw refuseLoader(workload)
   if (workload.dataset.format === 'tfrecord' && (dataLoader === 'pytorch' || dataLoader === 'dali'))
