@@ -39,6 +39,9 @@ export function run({ rounds = 5 } = {}) {
     rows[label] = sideBySide(rounds, {
       'dl-driver, batches of 16': () => steady(count, short, long, (epochs) => drive(set.config(epochs, 16), [])),
       'dl-driver, batches of 1': () => steady(count, short, long, (epochs) => drive(set.config(epochs, 1), [])),
+      // Two batches ahead a reader instead of one, so that readers do not wait for each other's batch to be taken.
+      'dl-driver, batches of 1, prefetch_size 4': () =>
+        steady(count, short, long, (epochs) => drive(set.config(epochs, 1), ['reader.prefetch_size=4'])),
       'C loop': () => steady(count, short, long, (epochs) => c(set, epochs)),
     })
   }
