@@ -1,6 +1,7 @@
 // The command line's table of contents. One file per command; each loads what it needs only when it runs.
 import { Command, CommanderError } from 'commander'
 import { packageInfo } from '../package.js'
+import { registerAggregate } from './aggregate.js'
 import { reportError } from './errors.js'
 import { registerGenerate } from './generate.js'
 import { registerInspect } from './inspect.js'
@@ -15,6 +16,7 @@ Examples:
   dl-driver validate config.yaml                                    every problem of a configuration at once
   dl-driver plan config.yaml --order | head                         who reads which sample when
   dl-driver inspect data/train/*.npz                                what data files hold
+  dl-driver aggregate results                                       metrics of finished runs, computed again
 
 Exit codes: 0 done; 1 the run failed; 2 the command line or the configuration is wrong; 3 AU below target under --strict-au;
 4 compare found a regression; 130 interrupted.`
@@ -37,6 +39,7 @@ export function main(argv: readonly string[]): void {
   registerValidate(program)
   registerPlan(program)
   registerInspect(program)
+  registerAggregate(program)
   for (const command of program.commands) command.exitOverride().showHelpAfterError('(run with --help for the options and examples)')
   program.parseAsync(argv, { from: 'user' }).catch((error: unknown) => {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2

@@ -8,6 +8,7 @@ import { stepsFromPlan } from '../engine/trace-steps.js'
 import { getFormat } from '../formats/index.js'
 import type { RunRecord } from '../metrics/records.js'
 import { type Summary, summarizeRun } from '../metrics/summary.js'
+import { workFacts } from '../metrics/work.js'
 import { runDigest } from '../order/digest.js'
 import { type DlioFilesInput, writeRankFiles, writeSummaryFile } from '../output/dlio-files.js'
 import { DlioLog, dlioLogOptions } from '../output/dlio-log.js'
@@ -145,6 +146,7 @@ async function train(options: JobOptions, access: { folder: string; direct: bool
     world,
     record,
     summary,
+    work: workFacts(workload),
     warnings: [...options.warnings, ...planWarnings, ...lateWarnings],
     ...(interruption === undefined ? { orderDigest: runDigest(plan) } : { interruption }),
   })

@@ -106,6 +106,8 @@ function readEpoch(
   }
   const figures = (name: string, count: number): Figures => {
     const value = (kind: string) => {
+      // The oldest files hold times alone.
+      if (output[kind] === undefined) return undefined
       const stored = mapping(output[kind], outputPath, `${at} ${kind}`)[name]
       return stored === undefined || stored === null ? undefined : number(stored, outputPath, `${at} ${kind}.${name}`)
     }

@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import type { FrameworkName, FrameworkProfile, Semantics, Warning, Workload } from '../config/workload.js'
 import type { DlioMetric } from '../metrics/dlio-metric.js'
 import type { IoRecord, LatencySummary, RunRecord } from '../metrics/records.js'
+import type { MetricSettings } from '../metrics/settings.js'
 import type { CheckpointSummary, PhaseSummary, Summary } from '../metrics/summary.js'
 import type { TimeSplit } from '../metrics/time-split.js'
 import type { BoundBy, Verdict } from '../metrics/verdict.js'
+import type { WorkFacts } from '../metrics/work.js'
 import type { World } from '../plan/types.js'
 import { writeAtomically } from './atomic.js'
 
@@ -19,6 +21,8 @@ export interface ResultInput {
   readonly world: World
   readonly record: RunRecord
   readonly summary: Summary
+  /** What decides the work of the run, for comparing it with others. */
+  readonly work?: WorkFacts
   /** Digest of everything read, in order; absent where it was not computed. */
   readonly orderDigest?: string
   /** Of configuration and plan; those of the summary are added. */
@@ -38,6 +42,10 @@ export interface Result {
   readonly endedAt: string
   readonly workload: { readonly name: string; readonly path: string; readonly format: string; readonly folder: string }
   readonly configDigest: string
+  /** What another run must agree in to be comparable, by DLIO's key names. */
+  readonly work?: WorkFacts
+  /** What the figures were computed with, so that they can be computed again from the ranks' files. */
+  readonly settings: MetricSettings & Pick<RunRecord, 'stepsPerEpoch' | 'stepsPerEval' | 'samplesPerEpoch' | 'samplesPerEval'>
   readonly semantics: Semantics
   readonly framework: { readonly name: FrameworkName; readonly reason: string }
   /** The framework profile in effect; absent where DLIO's mapping was. */
@@ -73,7 +81,7 @@ export function buildResult(input: ResultInput): Result {
   const bytesPerSecond = summary.storageBytesPerSecond
   return {
     schemaVersion: resultSchemaVersion,
-    tool: { ...input.tool, node: process.versions.node },
+    tool: { name: input.tool.name, version: input.tool.version, node: process.versions.node },
     command: input.command,
     complete: input.interruption === undefined,
     ...(input.interruption === undefined ? {} : { interruption: input.interruption }),
@@ -86,6 +94,14 @@ export function buildResult(input: ResultInput): Result {
       folder: workload.dataset.folder,
     },
     configDigest: workload.source.configDigest,
+    ...(input.work === undefined ? {} : { work: input.work }),
+    settings: {
+      ...summary.settings,
+      stepsPerEpoch: record.stepsPerEpoch,
+      stepsPerEval: record.stepsPerEval,
+      ...(record.samplesPerEpoch === undefined ? {} : { samplesPerEpoch: record.samplesPerEpoch }),
+      ...(record.samplesPerEval === undefined ? {} : { samplesPerEval: record.samplesPerEval }),
+    },
     semantics: workload.semantics,
     framework: { name: workload.framework, reason: workload.frameworkReason },
     ...(workload.profile === null ? {} : { profile: workload.profile }),

@@ -5,6 +5,7 @@ import fs from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Command } from 'commander'
+import { registerAggregate } from '#src/cli/aggregate.js'
 import { registerGenerate } from '#src/cli/generate.js'
 import { registerInspect } from '#src/cli/inspect.js'
 import { registerPlan } from '#src/cli/plan.js'
@@ -27,7 +28,7 @@ test('--version prints the version and loads nothing of the program', () => {
     )
 })
 
-const register = { run: registerRun, generate: registerGenerate, validate: registerValidate, plan: registerPlan, inspect: registerInspect }
+const register = { run: registerRun, generate: registerGenerate, validate: registerValidate, plan: registerPlan, inspect: registerInspect, aggregate: registerAggregate }
 
 test('--help lists every command, and every command has help with examples', async () => {
   const help = await driver(['--help'])
@@ -110,7 +111,7 @@ test('every command line in the documentation and the help is one that the progr
     if (words.some((word) => /^(--help|--version|-V|COMMAND)$/.test(word))) continue
     assert.doesNotThrow(() => program.parse(words, { from: 'user' }), `${where}: ${line}`)
     assert.ok(parsed !== undefined, `${where}: ${line}`)
-    if (parsed.name === 'inspect') continue
+    if (['inspect', 'aggregate', 'compare'].includes(parsed.name)) continue
     const [name, ...overrides] = parsed.operands
     // In uppercase, as in the usage line, it stands for any.
     if (/^[A-Z]/.test(name!)) continue
