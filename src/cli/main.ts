@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { packageInfo } from '../package.js'
 import { registerAggregate } from './aggregate.js'
+import { registerCompare } from './compare.js'
 import { reportError } from './errors.js'
 import { registerGenerate } from './generate.js'
 import { registerInspect } from './inspect.js'
@@ -17,6 +18,7 @@ Examples:
   dl-driver plan config.yaml --order | head                         who reads which sample when
   dl-driver inspect data/train/*.npz                                what data files hold
   dl-driver aggregate results                                       metrics of finished runs, computed again
+  dl-driver compare results/before results/after                    whether one run is worse than another
 
 Exit codes: 0 done; 1 the run failed; 2 the command line or the configuration is wrong; 3 AU below target under --strict-au;
 4 compare found a regression; 130 interrupted.`
@@ -40,6 +42,7 @@ export function main(argv: readonly string[]): void {
   registerPlan(program)
   registerInspect(program)
   registerAggregate(program)
+  registerCompare(program)
   for (const command of program.commands) command.exitOverride().showHelpAfterError('(run with --help for the options and examples)')
   program.parseAsync(argv, { from: 'user' }).catch((error: unknown) => {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2

@@ -54,3 +54,11 @@ export function parsePercent(text: string): number {
   if (text.trim() === '' || !(value >= 0 && value <= 100)) throw new InvalidArgumentError('It must be a number of percent, from 0 to 100.')
   return value
 }
+
+/** A number ≥ 0. */
+export function parseThreshold(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0)
+    throw new InvalidArgumentError('It must be a number of percent of at least 0.')
+  return value
+}

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { Command } from 'commander'
 import { registerAggregate } from '#src/cli/aggregate.js'
+import { registerCompare } from '#src/cli/compare.js'
 import { registerGenerate } from '#src/cli/generate.js'
 import { registerInspect } from '#src/cli/inspect.js'
 import { registerPlan } from '#src/cli/plan.js'
@@ -28,7 +29,15 @@ test('--version prints the version and loads nothing of the program', () => {
     )
 })
 
-const register = { run: registerRun, generate: registerGenerate, validate: registerValidate, plan: registerPlan, inspect: registerInspect, aggregate: registerAggregate }
+const register = {
+  run: registerRun,
+  generate: registerGenerate,
+  validate: registerValidate,
+  plan: registerPlan,
+  inspect: registerInspect,
+  aggregate: registerAggregate,
+  compare: registerCompare,
+}
 
 test('--help lists every command, and every command has help with examples', async () => {
   const help = await driver(['--help'])
