@@ -7,7 +7,7 @@ import { readText } from '../config/read-text.js'
 import { Report } from '../config/report.js'
 import { withStdev } from '../config/schema/duration.js'
 import { sectionAliases, sections } from '../config/schema/index.js'
-import type { Keys, Section } from '../config/schema/key.js'
+import type { Keys, Section, ValuesOf } from '../config/schema/key.js'
 import { type MapNode, nodeAt, toPlain } from '../config/tree.js'
 import { parseYaml } from '../config/yaml-file.js'
 import { ConfigError, DataError } from '../errors.js'
@@ -67,13 +67,21 @@ function readConfig(path: string): RunFacts {
   }
   const inner = nodeAt(root, ['workload'])
   const workload = inner?.kind === 'map' ? inner : root
-  const values = <K extends Keys>(section: Section<K>, ...needed: (keyof K & string)[]) => {
+  const at = (section: Section) => {
     const alias = [...sectionAliases].find(([name, target]) => target === section.name && workload.entries.has(name))?.[0]
-    const read = readSection(section, workload.entries.get(alias ?? section.name)?.value, new Report())
-    const broken = needed.find((key) => read.broken(key))
-    if (broken !== undefined)
-      throw new DataError(path, `${section.name}.${broken} has a value that is none: ${JSON.stringify(toPlain(read.given(broken)!))}`)
-    return read.values
+    const node = workload.entries.get(alias ?? section.name)?.value
+    if (node !== undefined && node.kind !== 'map' && !(node.kind === 'scalar' && node.value === null))
+      throw new DataError(path, `${alias ?? section.name} must be a mapping of keys to values`)
+    return node
+  }
+  /** Values of a section: those needed for figures must be sound, others stand as they are written. */
+  const values = <K extends Keys>(section: Section<K>, ...needed: (keyof K & string)[]): ValuesOf<K> => {
+    const read = readSection(section, at(section), new Report())
+    const broken = Object.keys(section.keys).filter((key) => read.broken(key))
+    const written = (key: string) => toPlain(read.given(key)!)
+    const refused = needed.find((key) => broken.includes(key))
+    if (refused !== undefined) throw new DataError(path, `${section.name}.${refused} is no such value: ${JSON.stringify(written(refused))}`)
+    return { ...read.values, ...Object.fromEntries(broken.map((key) => [key, written(key)])) }
   }
   const dataset = values(
     sections.dataset,
@@ -82,12 +90,13 @@ function readConfig(path: string): RunFacts {
     'num_samples_per_file',
     'record_length_bytes',
     'record_dims',
+    'record_element_type',
   )
   const reader = values(sections.reader, 'batch_size', 'batch_size_eval')
   const output = values(sections.output, 'metric.exclude_start_steps', 'metric.exclude_end_steps')
-  const train = values(sections.train, 'total_training_steps')
-  const evaluation = values(sections.evaluation)
-  const workflow = values(sections.workflow)
+  const train = values(sections.train, 'total_training_steps', 'computation_time', 'computation_time_stdev')
+  const evaluation = values(sections.evaluation, 'eval_time', 'eval_time_stdev')
+  const workflow = values(sections.workflow, 'generate_data', 'train', 'evaluation', 'checkpoint')
   const metric = values(sections.metric, 'au')
   const sampleBytes = recordBytes({
     recordDims: dataset.record_dims,

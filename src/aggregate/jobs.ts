@@ -1,6 +1,6 @@
 // From result folders to jobs: reads every rank's files and puts together the folders that hosts of one job wrote apart.
 import { join } from 'node:path'
-import { DlDriverError } from '../errors.js'
+import { DataError, DlDriverError } from '../errors.js'
 import { type RecordedRank, readJson, readRecordedRank } from '../metrics/from-dlio.js'
 import { mapping, number } from '../metrics/python-json.js'
 import type { EpochRecord } from '../metrics/records.js'
@@ -92,10 +92,16 @@ function readFragment(folder: ResultFolder): Fragment {
     ranks,
     ...(summary ? { summary } : {}),
     ...(result ? { result } : {}),
-    ...(jobRanks === undefined ? {} : { jobRanks: number(jobRanks, path, 'the number of ranks') }),
+    ...(jobRanks === undefined ? {} : { jobRanks: rankCount(jobRanks, path) }),
     beginMs: epochs.reduce((first, { beginMs }) => Math.min(first, beginMs), Number.POSITIVE_INFINITY),
     endMs: epochs.reduce((last, { endMs }) => Math.max(last, endMs), Number.NEGATIVE_INFINITY),
   }
+}
+
+function rankCount(value: unknown, path: string): number {
+  const count = number(value, path, 'the number of ranks')
+  if (!Number.isSafeInteger(count) || count < 1) throw new DataError(path, `the number of ranks must be a whole number, not ${count}`)
+  return count
 }
 
 /**
@@ -103,8 +109,7 @@ function readFragment(folder: ResultFolder): Fragment {
  * the others; what nobody collects stays alone.
  */
 function joinFragments(fragments: readonly Fragment[]): Fragment[][] {
-  const rankCount = ({ ranks, jobRanks }: Fragment) => jobRanks ?? 1 + largest(ranks.map(({ record }) => record.rank))
-  const whole = (fragment: Fragment) => fragment.ranks.length >= rankCount(fragment) && fragment.jobRanks !== undefined
+  const whole = ({ ranks, jobRanks }: Fragment) => jobRanks !== undefined && ranks.length >= jobRanks
   const open = new Set(fragments.filter((fragment) => !whole(fragment)))
   const groups: Fragment[][] = []
   for (const fragment of fragments) {

@@ -90,10 +90,12 @@ class Comparison {
   values(file: string, key: string, stored: unknown, computed: unknown, scale = 0): void {
     this.count++
     const equal =
-      typeof stored === 'number' && typeof computed === 'number'
+      typeof stored === 'number' && typeof computed === 'number' && Number.isFinite(stored)
         ? Math.abs(stored - computed) <= relativeTolerance * Math.max(Math.abs(stored), Math.abs(scale))
         : stored === computed
-    if (!equal) this.differences.push({ file, key, stored, computed: computed ?? null })
+    // JSON has no Infinity.
+    const printed = typeof stored === 'number' && !Number.isFinite(stored) ? String(stored) : stored
+    if (!equal) this.differences.push({ file, key, stored: printed, computed: computed ?? null })
   }
 }
 

@@ -51,7 +51,10 @@ export function readRecordedRank(folder: string, rank: number): RecordedRank {
 export function readJson(path: string): unknown {
   let text: string
   try {
-    const { size } = statSync(path)
+    const stat = statSync(path)
+    // Reading a named pipe would wait for a writer.
+    if (!stat.isFile()) throw new DataError(path, 'is no regular file')
+    const { size } = stat
     if (size > largestFileBytes) throw new DataError(path, `has ${size} bytes; at most ${largestFileBytes} are read`)
     text = readFileSync(path, 'utf8')
   } catch (error) {

@@ -1,5 +1,6 @@
 // Which folders are runs, which of them belong together, and what is said of those that cannot be used.
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -88,6 +89,21 @@ const broken: [string, (run: string) => void, RegExp][] = [
     /config\.yaml: reader\.batch_size .*"many"/,
   ],
   ['a configuration that is no YAML', (run) => spoilConfig(run, /batch_size: \d+/, 'batch_size: [1'), /config\.yaml: /],
+  ['a section that is a list', (run) => spoilConfig(run, /reader:\n/, 'reader: [1]\n  rest:\n'), /config\.yaml: reader must be a mapping/],
+  [
+    'an element type that is none',
+    (run) => spoilConfig(run, /format: npz/, 'record_element_type: weird'),
+    /dataset\.record_element_type .*"weird"/,
+  ],
+  ['a fraction of a rank', (run) => editJson(run, 'summary.json', (s) => (s.num_accelerators = 1.5)), /must be a whole number, not 1\.5/],
+  [
+    'a named pipe in place of a file',
+    (run) => {
+      rmSync(join(run, 'summary.json'))
+      execFileSync('mkfifo', [join(run, 'summary.json')])
+    },
+    /summary\.json: is no regular file/,
+  ],
   ['an interrupted run', (run) => writeFileSync(join(run, 'result.partial.json'), '{}'), /was interrupted \(result\.partial\.json\)/],
   [
     'a summary without ranks',

@@ -1,6 +1,6 @@
 // Metrics computed again from what runs left behind, against what real DLIO stored.
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { DlioMetric } from '#src/metrics/dlio-metric.js'
@@ -99,6 +99,16 @@ test('a summary that its ranks do not give is named key by key', () => {
       'summary.json metric.train_au_meet_expectation',
       'summary.json metric.train_throughput_samples_per_second',
     ],
+  )
+})
+
+test('Infinity is no number that anything agrees with', () => {
+  const run = copyRun(twoRanks, join(folder, 'infinity'))
+  const path = join(run, 'summary.json')
+  writeFileSync(path, readFileSync(path, 'utf8').replace(/("train_au_mean_percentage": )[\d.]+/, '$1Infinity'))
+  assert.deepEqual(
+    aggregated([run]).runs[0]!.differences.map(({ key, stored }) => [key, stored]),
+    [['metric.train_au_mean_percentage', 'Infinity']],
   )
 })
 
