@@ -16,7 +16,7 @@ export function aggregateCommand(folders: readonly string[], options: AggregateO
     )
   const { jobs, skipped } = loadJobs(found, options)
   for (const { problem } of skipped) process.stderr.write(`skipped: ${printable(problem)}\n`)
-  if (jobs.length === 0) throw new RunError(`none of ${found.length} result folder${found.length === 1 ? '' : 's'} could be used`)
+  if (jobs.length === 0) throw new RunError(`none of ${counted(found.length, 'result folder')} could be used`)
   const runs = jobs.map((job) => aggregateRun(job, recompute(job)))
   if (options.json === true) process.stdout.write(`${JSON.stringify(aggregateResult(runs, skipped), null, 2)}\n`)
   else {
@@ -25,6 +25,12 @@ export function aggregateCommand(folders: readonly string[], options: AggregateO
   }
   const differing = runs.filter(({ stored }) => stored.differences.length > 0).length
   if (runs.length > 1 || skipped.length > 0)
-    process.stderr.write(`${runs.length} runs computed, ${differing} with differing numbers, ${skipped.length} folders skipped\n`)
+    process.stderr.write(
+      `${counted(runs.length, 'run')} computed, ${differing} with differing numbers, ${counted(skipped.length, 'folder')} skipped\n`,
+    )
   return options.strict === true && (skipped.length > 0 || differing > 0) ? 1 : 0
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
