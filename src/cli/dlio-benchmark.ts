@@ -1,75 +1,76 @@
-// `dlio_benchmark`: DLIO's command name for the same job. Understands the part of hydra's command line that job scripts use: the workload's
-// name, overrides of its keys, --config-dir, and hydra.run.dir. Anything else is refused by name rather than ignored.
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { ConfigError } from '../errors.js'
+// `dlio_benchmark`: DLIO's command name and Hydra's command line for the same job; the parts are in hydra/.
 import { lazily, packageInfo } from '../package.js'
 import { reportError } from './errors.js'
-import type { RunOptions } from './run.js'
-
-const usage = `usage: dlio_benchmark workload=NAME [++workload.KEY=VALUE...] [--config-dir DIR] [++hydra.run.dir=DIR]
-
-Runs a DLIO workload under DLIO's own command line; \`dl-driver run --help\` tells more.
-Example: dlio_benchmark workload=unet3d_h100 ++workload.workflow.generate_data=True ++workload.dataset.num_files_train=16
-`
-
-interface Job {
-  readonly config: string
-  readonly overrides: readonly string[]
-  readonly outputFolder: string | undefined
-}
+import { type HydraArguments, parseArguments } from './hydra/arguments.js'
+import { type Composition, compose, type Surroundings } from './hydra/compose.js'
+import { launchedWorld, semanticsFrom } from './hydra/environment.js'
+import { HydraError } from './hydra/errors.js'
+import { configText, help, infoText } from './hydra/info.js'
 
 /** Runs the program with the arguments behind its name, and sets the exit code. */
 export function main(argv: readonly string[]): void {
-  if (argv.includes('--help') || argv.includes('-h')) {
-    process.stdout.write(usage)
-    return
-  }
-  if (argv.includes('--version')) {
-    process.stdout.write(`${packageInfo().version}\n`)
-    return
-  }
-  run(argv).then(
+  const surroundings = { cwd: process.cwd(), env: process.env, now: new Date() }
+  run(argv, surroundings).then(
     (code) => {
       process.exitCode = code
     },
     (error: unknown) => {
-      // DLIO ends with 1 for whatever is wrong.
-      process.exitCode = Math.min(reportError(error), 1)
+      process.exitCode = report(error)
     },
   )
 }
 
-async function run(argv: readonly string[]): Promise<number> {
-  const { config, overrides, outputFolder } = parseJob(argv)
-  const { runCommand } = lazily<typeof import('./run-command.js')>('cli/run-command.js')
-  const options: RunOptions = { semantics: 'mlcommons', ranks: 1, ...(outputFolder !== undefined && { output: outputFolder }) }
-  return runCommand(config, overrides, options)
+async function run(argv: readonly string[], surroundings: Surroundings): Promise<number> {
+  const args = parseArguments(argv)
+  if (args.help || args.hydraHelp) return print(help)
+  if (args.version) return print(`${packageInfo().version}\n`)
+  const composition = compose(args, surroundings)
+  if (args.cfg !== undefined) return print(configText(args.cfg, args, composition, surroundings))
+  if (args.info) return print(infoText(composition))
+  const ranks = ranksOf(args)
+  const semantics = semanticsFrom(surroundings.env)
+  const world = launchedWorld(surroundings.env)
+  if (world.size > 1) {
+    // One clear error for the job, not one a rank.
+    if (world.rank > 0) return 1
+    throw new HydraError(
+      `${world.size} ranks were started by an MPI launcher, which this dlio_benchmark does not join yet; ` +
+        `start it once, without mpirun, with --ranks ${world.size}`,
+    )
+  }
+  const { runComposed } = lazily<typeof import('./hydra/run.js')>('cli/hydra/run.js')
+  try {
+    return await runComposed({ composition, surroundings, semantics, ranks })
+  } catch (error) {
+    process.stderr.write(`Error executing job with overrides: ${taskList(composition)}\n`)
+    throw error
+  }
 }
 
-/** Throws ConfigError for what is not understood. */
-export function parseJob(argv: readonly string[]): Job {
-  let workload: string | undefined
-  let configDir: string | undefined
-  let outputFolder: string | undefined
-  const overrides: string[] = []
-  for (let i = 0; i < argv.length; i++) {
-    const argument = argv[i]!
-    const flag = /^(--config-dir|-cd)(?:=(.*))?$/s.exec(argument)
-    const override = /^(?:\+\+|\+)?([\w.]+)=(.*)$/s.exec(argument)
-    if (flag !== null) configDir = flag[2] ?? argv[++i]
-    else if (override?.[1] === 'workload') workload = override[2]
-    else if (override?.[1] === 'hydra.run.dir') outputFolder = override[2]
-    else if (/^(?:\+\+|\+|~)?workload\./.test(argument)) overrides.push(argument)
-    else
-      throw new ConfigError(
-        `${argument}: not understood; dlio_benchmark here takes workload=NAME, ++workload.KEY=VALUE, --config-dir DIR and ++hydra.run.dir=DIR`,
-      )
+function print(text: string): number {
+  process.stdout.write(text)
+  return 0
+}
+
+function ranksOf({ ranks = '1' }: HydraArguments): number {
+  if (/^[1-9]\d{0,6}$/.test(ranks)) return Number(ranks)
+  throw new HydraError(`dlio_benchmark: error: argument --ranks: a whole number of at least 1 is needed, not '${ranks}'`, 2)
+}
+
+/** The task overrides as Python prints a list of strings. */
+function taskList({ taskOverrides }: Composition): string {
+  const quoted = taskOverrides.map(({ text }) => {
+    const quote = text.includes("'") && !text.includes('"') ? '"' : "'"
+    return quote + text.replaceAll('\\', '\\\\').replaceAll(quote, `\\${quote}`) + quote
+  })
+  return `[${quoted.join(', ')}]`
+}
+
+/** DLIO ends with 1 whatever is wrong with a job. */
+function report(error: unknown): number {
+  if (error instanceof HydraError) {
+    process.stderr.write(`${error.message}\n`)
+    return error.exitCode
   }
-  if (workload === undefined || workload === '') throw new ConfigError(`workload=NAME is missing\n${usage}`)
-  // A bundled workload goes before one of the same name in --config-dir, as hydra's search order has it.
-  const own = configDir === undefined ? undefined : join(configDir, 'workload', `${workload}.yaml`)
-  const { bundledNames } = lazily<typeof import('../config/bundled.js')>('config/bundled.js')
-  const config = own !== undefined && existsSync(own) && !bundledNames().includes(workload) ? own : workload
-  return { config, overrides, outputFolder }
+  return Math.min(reportError(error), 1)
 }

@@ -10,6 +10,7 @@ import { renderSummary } from '../output/summary-table.js'
 import { type ProgressSnapshot, TerminalReporter } from '../output/terminal.js'
 import { reportError } from './errors.js'
 import { GenerateProgressView } from './generate-progress.js'
+import { endByForce, listenForInterruption } from './interruption.js'
 import type { RunOptions } from './run.js'
 
 /** Runs the command and returns the exit code. Throws what {@link runJob} throws. */
@@ -23,9 +24,7 @@ export async function runCommand(config: string, overrides: readonly string[], o
   })
   const terminal = new TerminalReporter({ verbosity: options.quiet === true ? 'quiet' : options.verbose === true ? 'verbose' : 'normal' })
   const outputFolder = options.output ?? workload.output.folder ?? defaultFolder(workload)
-  const interruption = new AbortController()
-  const interrupt = () => interruption.abort()
-  process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
+  const interruption = listenForInterruption()
   const generation = options.quiet === true ? undefined : new GenerateProgressView(process.stderr)
   let outcome: JobOutcome
   try {
@@ -56,18 +55,11 @@ export async function runCommand(config: string, overrides: readonly string[], o
   } finally {
     generation?.end()
     terminal.stop()
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
+    interruption.end()
   }
   const code = report(outcome, workload, outputFolder, options, terminal)
   if (outcome.hangs === true) endByForce('SIGINT')
   return code
-}
-
-/** Ends this process as the signal does. exit() would wait for threads that hang in a read. */
-export function endByForce(signal: 'SIGINT' | 'SIGKILL'): void {
-  process.stderr.write('error: a read does not return; ending by force\n')
-  process.removeAllListeners(signal)
-  process.kill(process.pid, signal)
 }
 
 function report(

@@ -30,8 +30,17 @@ export interface LoadOptions {
   readonly direct?: boolean | undefined
   /** The command only generates: rules about reading do not apply. */
   readonly generateOnly?: boolean | undefined
+  /** The configuration where it has been composed already: `config` is then only its name, and `overrides` go on top. */
+  readonly composed?: Composed | undefined
   /** Where a relative CONFIG starts; the process's working directory unless given. */
   readonly cwd?: string | undefined
+}
+
+export interface Composed {
+  /** The file that most of it comes from. */
+  readonly path: string
+  /** A mapping with `workload:`; without interpolations and defaults lists. */
+  readonly root: MapNode
 }
 
 export interface Loaded {
@@ -41,10 +50,10 @@ export interface Loaded {
 
 /** Loads a workload. Throws ConfigError with all problems of the file and of the overrides. */
 export function loadWorkload(options: LoadOptions): Loaded {
-  const location = locateConfig(options.config, options.cwd ?? process.cwd())
-  const text = readText(location.path, location.name)
+  const { composed } = options
+  const location = composed ? { name: options.config, path: composed.path } : locateConfig(options.config, options.cwd ?? process.cwd())
   const report = new Report()
-  const file = workloadOf(parseYaml(text, location.name), report)
+  const file = workloadOf(composed?.root ?? parseYaml(readText(location.path, location.name), location.name), report)
   const overridden = applyOverrides(file.workload, options.overrides, sectionAliases)
   report.add(...overridden.problems)
   const root = overridden.root

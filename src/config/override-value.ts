@@ -8,6 +8,8 @@ export class OverrideSyntaxError extends Error {
     readonly rule: string,
     readonly remedy: string,
     readonly at: number,
+    /** It is several values, which Hydra would try one after the other. */
+    readonly sweep = false,
   ) {
     super(rule)
   }
@@ -26,9 +28,14 @@ const unquoted = /[A-Za-z0-9_/\-\\+.$%*@?|: \t]/
 const escapable = '\\()[]{}:=, \t'
 const maxDepth = 32
 
+export interface ValueOptions {
+  /** Text may refer to other values with `${…}`, which is kept as it stands for the caller to resolve. Refused unless set. */
+  readonly interpolations?: boolean
+}
+
 /** Parses the part of an override behind `=`. Throws OverrideSyntaxError. */
-export function parseOverrideValue(text: string, origin: Origin): ConfigNode {
-  const parser = new ValueParser(text, origin)
+export function parseOverrideValue(text: string, origin: Origin, options: ValueOptions = {}): ConfigNode {
+  const parser = new ValueParser(text, origin, options)
   return parser.whole()
 }
 
@@ -38,6 +45,7 @@ class ValueParser {
   constructor(
     private readonly text: string,
     private readonly origin: Origin,
+    private readonly options: ValueOptions,
   ) {}
 
   whole(): ConfigNode {
@@ -45,9 +53,11 @@ class ValueParser {
     const value = this.element('', 0)
     if (this.at < this.text.length) {
       if (this.text[this.at] === ',')
-        throw this.error(
+        throw new OverrideSyntaxError(
           'one value, not several: a comma outside brackets asks Hydra for a sweep',
           'write a list as [a,b], a comma in text as \\,',
+          this.at,
+          true,
         )
       throw this.error(`nothing may follow the value; found ${JSON.stringify(this.text.slice(this.at))}`, quoteRemedy)
     }
@@ -63,7 +73,7 @@ class ValueParser {
     if (first === '[') value = this.list(depth)
     else if (first === '{') value = this.map(depth)
     else if (first === '"' || first === "'") value = scalarNode(this.quoted(first), this.origin)
-    else value = scalarNode(this.primitive(closing), this.origin)
+    else value = this.primitive(closing)
     this.space()
     return value
   }
@@ -132,22 +142,28 @@ class ValueParser {
     throw this.error('the quoted text is never closed', `add ${quote}; in a shell, put the whole override in quotes of the other kind`)
   }
 
-  private primitive(closing: string): Scalar {
+  private primitive(closing: string): ConfigNode {
     let result = ''
-    let escaped = false
+    let isText = false // not to be read as a number or a word such as null
     let kept = 0 // length of the result up to its last character that is no unescaped white space
     while (this.at < this.text.length) {
       const character = this.text[this.at]!
       const next = this.text[this.at + 1]
       if (character === ',' || (closing !== '' && character === closing)) break
       if (character === '\\' && next !== undefined && escapable.includes(next)) {
-        escaped = true
+        isText = true
         result += next
         kept = result.length
         this.at += 2
         continue
       }
-      if (character === '$' && next === '{') throw this.error(interpolationRule, 'write the value itself')
+      if (character === '$' && next === '{') {
+        if (this.options.interpolations !== true) throw this.error(interpolationRule, 'write the value itself')
+        isText = true
+        result += this.interpolation()
+        kept = result.length
+        continue
+      }
       if (character === '(') throw this.error('functions of Hydra are not evaluated', `write the value itself; ${quoteRemedy}`)
       if (!unquoted.test(character)) throw this.error(`unquoted text cannot hold ${JSON.stringify(character)}`, quoteRemedy)
       result += character
@@ -156,7 +172,20 @@ class ValueParser {
     }
     result = result.slice(0, kept)
     if (result === '') throw this.error('a value is missing here', "write '' for empty text")
-    return escaped ? result : resolve(result)
+    const value = isText ? result : resolve(result)
+    return scalarNode(value, this.origin, typeof value === 'number' && !integer.test(result))
+  }
+
+  /** From `${` to its brace, others inside included. */
+  private interpolation(): string {
+    const begin = this.at
+    let depth = 0
+    for (; this.at < this.text.length; this.at++) {
+      if (this.text.startsWith('${', this.at)) depth++
+      else if (this.text[this.at] === '}' && --depth === 0) return this.text.slice(begin, ++this.at)
+    }
+    this.at = begin
+    throw this.error('the interpolation ${ is never closed', 'add }')
   }
 
   private space(): void {

@@ -29,6 +29,8 @@ interface NodeBase {
 export interface ScalarNode extends NodeBase {
   readonly kind: 'scalar'
   readonly value: Scalar
+  /** A number that Python reads as a float: `1e3` and `1.0` are, though JavaScript cannot tell them from `1000` and `1`. */
+  readonly isFloat?: true
 }
 export interface ListNode extends NodeBase {
   readonly kind: 'list'
@@ -46,8 +48,8 @@ export interface Entry {
 /** Nodes never change: an alias in a file may put one node in several places. */
 export type ConfigNode = ScalarNode | ListNode | MapNode
 
-export function scalarNode(value: Scalar, origin: Origin): ScalarNode {
-  return { kind: 'scalar', value, origin, size: 1 }
+export function scalarNode(value: Scalar, origin: Origin, isFloat = false): ScalarNode {
+  return { kind: 'scalar', value, origin, size: 1, ...(isFloat && { isFloat }) }
 }
 
 export function listNode(items: readonly ConfigNode[], origin: Origin): ListNode {

@@ -6,7 +6,7 @@ import * as yaml from 'yaml'
 import type { ConfigProblem } from '../errors.js'
 import { type Complaint, configError, problemAt } from './problems.js'
 import { type ConfigNode, type Entry, listNode, type MapNode, mapNode, type Origin, type Source, scalarNode } from './tree.js'
-import { resolvePlainScalar } from './yaml-scalars.js'
+import { isPlainFloat, resolvePlainScalar } from './yaml-scalars.js'
 
 const maxDepth = 32
 const maxNodes = 100_000
@@ -102,7 +102,8 @@ class Walk {
     if (yaml.isSeq(node)) return this.list(node, origin, path, depth)
     if (!yaml.isScalar(node)) return scalarNode(null, origin)
     const text = String(node.value)
-    return scalarNode(node.type === 'PLAIN' && node.tag === undefined ? resolvePlainScalar(text) : text, origin)
+    if (node.type !== 'PLAIN' || node.tag !== undefined) return scalarNode(text, origin)
+    return scalarNode(resolvePlainScalar(text), origin, isPlainFloat(text))
   }
 
   private list(node: YAMLSeq, origin: Origin, path: string, depth: number): ConfigNode {

@@ -29,6 +29,11 @@ export function resolvePlainScalar(text: string): Scalar {
   return text
 }
 
+/** Whether an unquoted scalar is a number that PyYAML reads as a float. */
+export function isPlainFloat(text: string): boolean {
+  return !integer.test(text) && (float.test(text) || infinity.test(text) || notANumber.test(text))
+}
+
 /** Takes sign, underscores and base 60 (`1:30` is 90) off a number and gives the rest to `parse`. */
 function parseNumber(text: string, parse: (digits: string) => number): number {
   const negative = text.startsWith('-')

@@ -1,4 +1,5 @@
 // What must hold before a run may start. Everything here fails with exit code 2, before anything was touched.
+import { totalmem } from 'node:os'
 import type { Warning, Workload } from '../config/workload.js'
 import { ConfigError } from '../errors.js'
 import { formatNames, isFormatName } from '../formats/index.js'
@@ -71,6 +72,14 @@ function trimming({ workload, world, train }: Plan): string {
   return ` (upstream DLIO trims the files to a multiple of samples per file × batch size × ranks = ${unit}, which leaves none; MLCommons' does not: --semantics mlcommons)`
 }
 
+export const cacheWarningCode = 'page-cache'
+
+/** Whether the configured training data fits into memory: DLIO's condition for its warning, but for reads past the page cache. */
+export function fitsInMemory({ dataset, workflow }: Workload, direct: boolean): boolean {
+  const dataBytes = recordBytes(dataset) * dataset.numSamplesPerFile * dataset.numFilesTrain
+  return workflow.train && !direct && dataBytes <= totalmem()
+}
+
 /** Data that fits into memory is read from the page cache after the first epoch (or at once, when it has just been generated). */
 export function cacheWarnings(plan: Plan, direct: boolean, memoryBytes: number): Warning[] {
   const { dataset } = plan.workload
@@ -78,7 +87,7 @@ export function cacheWarnings(plan: Plan, direct: boolean, memoryBytes: number):
   if (direct || dataBytes > memoryBytes) return []
   return [
     {
-      code: 'page-cache',
+      code: cacheWarningCode,
       message: `the data set (${decimalBytes(dataBytes)}) fits into memory (${decimalBytes(memoryBytes)}): reads may come from the page cache and not from the storage; use --direct, or more data`,
     },
   ]

@@ -11,7 +11,7 @@ import { type Summary, summarizeRun } from '../metrics/summary.js'
 import { workFacts } from '../metrics/work.js'
 import { runDigest } from '../order/digest.js'
 import { type DlioFilesInput, writeRankFiles, writeSummaryFile } from '../output/dlio-files.js'
-import { DlioLog, dlioLogOptions } from '../output/dlio-log.js'
+import { DlioLog, type DlioLogOptions, dlioLogOptions } from '../output/dlio-log.js'
 import { type RunLog, type RunPart, teeLog } from '../output/events.js'
 import { readHost } from '../output/host.js'
 import { buildResult, type Result, writeResult } from '../output/result.js'
@@ -19,7 +19,7 @@ import { prepareOutputFolder } from '../output/writable.js'
 import { packageInfo } from '../package.js'
 import { createPlan } from '../plan/plan.js'
 import type { Plan } from '../plan/types.js'
-import { cacheWarnings, checkSteps, dataAccess, missingFeatures } from './checks.js'
+import { cacheWarningCode, cacheWarnings, checkSteps, dataAccess, fitsInMemory, missingFeatures } from './checks.js'
 import { eventsOf } from './events.js'
 import { runRecord } from './record.js'
 
@@ -36,6 +36,10 @@ export interface JobOptions {
   readonly tracePath?: string | undefined
   /** The command line, for the record. */
   readonly command: readonly string[]
+  /** How dlio.log is written, where not as DLIO does without settings. */
+  readonly dlioLog?: Pick<DlioLogOptions, 'threshold' | 'echo'>
+  /** Whether result.json is written beside DLIO's files; it is unless false. */
+  readonly writesResult?: boolean
   /** Hears what happens, beside dlio.log. */
   readonly log: RunLog
   /** Aborting it interrupts the job. */
@@ -62,12 +66,17 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
   const access = dataAccess(workload, options.direct)
   prepareOutputFolder(options.outputFolder)
   const beginMs = Date.now()
-  const dlioLog = new DlioLog(join(options.outputFolder, workload.output.logFile), dlioLogOptions(workload, options.ranks))
+  const dlioLog = new DlioLog(join(options.outputFolder, workload.output.logFile), {
+    ...dlioLogOptions(workload, options.ranks),
+    ...options.dlioLog,
+  })
   const log = teeLog(dlioLog, options.log)
   try {
     const generates = options.generate || workload.workflow.generateData
     const trains = workload.workflow.train || workload.workflow.evaluation
     log.event({ type: 'runStart', atMs: beginMs, parts: partsOf(workload, generates), ranks: options.ranks })
+    // DLIO's own words, at DLIO's place; people at a terminal get the plan's warning, which has the numbers.
+    if (trains && fitsInMemory(workload, access.direct)) dlioLog.event({ type: 'cacheWarning', atMs: Date.now() })
     if (generates) {
       log.event({ type: 'generationStart', atMs: Date.now() })
       await generateDataset(workload, {
@@ -78,7 +87,7 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
       log.event({ type: 'generationEnd', atMs: Date.now() })
     }
     if (!trains) return { lateWarnings: [] }
-    return await train(options, access, log, beginMs)
+    return await train(options, access, { all: log, people: options.log }, beginMs)
   } finally {
     dlioLog.close()
   }
@@ -93,8 +102,14 @@ function partsOf(workload: Workload, generates: boolean): RunPart[] {
   ]
 }
 
-async function train(options: JobOptions, access: { folder: string; direct: boolean }, log: RunLog, beginMs: number): Promise<JobOutcome> {
+async function train(
+  options: JobOptions,
+  access: { folder: string; direct: boolean },
+  logs: { readonly all: RunLog; readonly people: RunLog },
+  beginMs: number,
+): Promise<JobOutcome> {
   const { workload } = options
+  const log = logs.all
   const listing = listDataset(workload, access.folder)
   const world = { ranks: options.ranks, hosts: 1 }
   const sizing = createPlan(workload, world, listing.files)
@@ -111,7 +126,8 @@ async function train(options: JobOptions, access: { folder: string; direct: bool
     ...cacheWarnings(plan, access.direct, host.memoryBytes),
   ]
   // Told before a long run, not after it.
-  for (const { message } of [...options.warnings, ...planWarnings]) log.line('warning', message)
+  for (const { code, message } of [...options.warnings, ...planWarnings])
+    (code === cacheWarningCode ? logs.people : log).line('warning', message)
   announceSteps(plan, log)
 
   const engine = startEngine({
@@ -151,7 +167,7 @@ async function train(options: JobOptions, access: { folder: string; direct: bool
     ...(interruption === undefined ? { orderDigest: runDigest(plan) } : { interruption }),
   })
   if (interruption === undefined) saveDlioFiles(options.outputFolder, { record, summary, workload, world }, log)
-  writeResult(options.outputFolder, result)
+  if (options.writesResult !== false || interruption !== undefined) writeResult(options.outputFolder, result)
   return { result, summary, record, lateWarnings, hangs: measured.hangs }
 }
 

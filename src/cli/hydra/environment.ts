@@ -1,0 +1,51 @@
+// What the environment says about a job: its ranks, the DLIO that is meant, the levels of its log, where its results go.
+import type { Semantics } from '../../config/workload.js'
+import type { LogLevel } from '../../output/events.js'
+import { HydraError } from './errors.js'
+
+/** Set by Open MPI, by MPICH and other PMI launchers, and by MVAPICH. */
+const worldVariables = [
+  ['OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_RANK'],
+  ['PMI_SIZE', 'PMI_RANK'],
+  ['MV2_COMM_WORLD_SIZE', 'MV2_COMM_WORLD_RANK'],
+] as const
+
+export interface LaunchedWorld {
+  readonly size: number
+  readonly rank: number
+  /** Whether a launcher started this process. */
+  readonly launched: boolean
+}
+
+/** The world that a launcher made; of one rank where none did. */
+export function launchedWorld(env: NodeJS.ProcessEnv): LaunchedWorld {
+  for (const [size, rank] of worldVariables) {
+    const value = Number(env[size] ?? 'absent')
+    if (Number.isSafeInteger(value) && value > 0) return { size: value, rank: Number(env[rank] ?? 0) || 0, launched: true }
+  }
+  return { size: 1, rank: 0, launched: false }
+}
+
+/** `DL_DRIVER_SEMANTICS`. Throws HydraError for what is neither. */
+export function semanticsFrom(env: NodeJS.ProcessEnv): Semantics {
+  const value = env.DL_DRIVER_SEMANTICS ?? ''
+  if (value === '' || value === 'mlcommons') return 'mlcommons'
+  if (value === 'upstream') return value
+  throw new HydraError(`DL_DRIVER_SEMANTICS=${value}: mlcommons (the default) and upstream are the two DLIOs that can be replayed`)
+}
+
+const levels: Readonly<Record<string, LogLevel>> = {
+  debug: 'debug',
+  info: 'info',
+  warning: 'warning',
+  warn: 'warning',
+  error: 'error',
+  critical: 'critical',
+}
+
+/** `DLIO_LOG_LEVEL` (dlio_benchmark/utils/utility.py: DLIOLogger); DLIO dies of unknown words, here they mean the default and are named. */
+export function logLevelFrom(env: NodeJS.ProcessEnv): { level: LogLevel; unknown?: string } {
+  const value = env.DLIO_LOG_LEVEL ?? ''
+  const level = Object.hasOwn(levels, value.toLowerCase()) ? levels[value.toLowerCase()] : undefined
+  return { level: level ?? 'warning', ...(level === undefined && value !== '' && { unknown: value }) }
+}
