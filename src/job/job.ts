@@ -180,14 +180,18 @@ function announceSteps(plan: Plan, log: RunLog): void {
   const { workload } = plan
   const { totalTrainingSteps } = workload.train
   const samplesPerFile = workload.dataset.numSamplesPerFile
-  const filesOf = (count: number) => (workload.semantics === 'upstream' ? count : Math.floor(count / plan.world.ranks))
+  const isUpstream = workload.semantics === 'upstream'
+  const filesOf = (count: number) => (isUpstream ? count : Math.floor(count / plan.world.ranks))
+  const trainFiles = filesOf(plan.train.numFilesUsed)
+  // What the data has: total_training_steps, which caps the plan's steps, is told behind it.
+  const steps = Math.floor((samplesPerFile * trainFiles) / plan.train.batchSize / (isUpstream ? plan.world.ranks : 1))
   if (workload.workflow.train)
     log.event({
       type: 'trainPlanned',
       atMs: Date.now(),
-      steps: plan.train.steps,
+      steps: totalTrainingSteps > 0 ? steps : plan.train.steps,
       samplesPerFile,
-      files: filesOf(plan.train.numFilesUsed),
+      files: trainFiles,
       batchSize: plan.train.batchSize,
       ...(totalTrainingSteps > 0 && { cappedSteps: totalTrainingSteps }),
     })

@@ -73,8 +73,8 @@ class Writer {
     this.text += part
     this.column += [...part].length
   }
-  newLine(): void {
-    this.text += '\n'
+  newLine(character = '\n'): void {
+    this.text += character
     this.column = 0
   }
   indent(): void {
@@ -118,7 +118,7 @@ function singleQuoted(text: string, place: Place): string {
     else if (part !== '' && lineBreak.test(part)) {
       // One break alone would be read as a space.
       if (part[0] === '\n') writer.newLine()
-      for (const _ of part) writer.newLine()
+      for (const character of part) writer.newLine(character)
       writer.pad()
     } else writer.write(part.replaceAll("'", "''"))
     offset += part.length
@@ -162,7 +162,7 @@ function doubleQuoted(text: string, place: Place): string {
       writer.write(`${pending}\\`)
       pending = ''
       writer.indent()
-      if (!isEscaped && c === ' ') writer.write('\\')
+      if ((isEscaped ? characters[i + 1] : c) === ' ') writer.write('\\')
     }
     if (!isEscaped) pending += c
   }

@@ -3,8 +3,8 @@ import { type ConfigNode, listNode, type MapNode, mapNode, type Scalar, scalarNo
 import { pythonFloat } from '../../output/python.js'
 import { yamlString } from './pyyaml-scalar.js'
 
-/** Beyond this a key stands on a line of its own behind `?`. */
-const longestSimpleKey = 128
+/** Longer keys, empty ones and those of several lines stand behind a `?` (emitter.py: check_simple_key, which counts `!!str` too). */
+const longestSimpleKey = 122
 
 /** The text of a file; empty containers are `{}` and `[]`. */
 export function dumpYaml(root: ConfigNode): string {
@@ -19,20 +19,30 @@ function block(node: ConfigNode, indent: number): string {
   let text = ''
   if (node.kind === 'list') {
     for (const item of node.items) {
-      // A container begins in the line of its dash.
-      const content = isBlock(item) ? block(item, indent + 2).slice(1 + indent + 2) : `${inline(item, indent + 2, indent + 2)}\n`
-      text += `${margin}- ${content}`
+      text += `${margin}- ${insideLine(item, indent)}`
     }
   } else if (node.kind === 'map') {
     for (const [key, { value }] of node.entries) {
-      const name = yamlString(key, { column: indent, indent: indent + 2, isKey: true })
-      const head = name.length < longestSimpleKey ? `${margin}${name}:` : `${margin}? ${name}\n${margin}:`
-      if (!isBlock(value)) text += `${head} ${inline(value, [...head.slice(head.lastIndexOf('\n') + 1)].length + 1, indent + 2)}\n`
-      else if (value.kind === 'list') text += head + block(value, indent)
-      else text += head + block(value, indent + 2)
+      if (isSimpleKey(key)) {
+        const head = `${margin}${yamlString(key, { column: indent, indent: indent + 2, isKey: true })}:`
+        if (!isBlock(value)) text += `${head} ${inline(value, [...head].length + 1, indent + 2)}\n`
+        else text += head + block(value, value.kind === 'list' ? indent : indent + 2)
+      } else {
+        const place = { column: indent + 2, indent: indent + 2 }
+        text += `${margin}? ${yamlString(key, place)}\n${margin}: ${insideLine(value, indent)}`
+      }
     }
   }
   return `\n${text}`
+}
+
+/** A value that begins in the line of its dash or colon, which stands at `indent`. */
+function insideLine(node: ConfigNode, indent: number): string {
+  return isBlock(node) ? block(node, indent + 2).slice(1 + indent + 2) : `${inline(node, indent + 2, indent + 2)}\n`
+}
+
+function isSimpleKey(key: string): boolean {
+  return key !== '' && [...key].length <= longestSimpleKey && !/[\n\u0085\u2028\u2029]/.test(key)
 }
 
 function isBlock(node: ConfigNode): boolean {
