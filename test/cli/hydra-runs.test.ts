@@ -1,0 +1,123 @@
+// The recorded command lines of real DLIO, run again: same files of Hydra's and DLIO's, same lines, same exit codes.
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { test } from 'node:test'
+import { scratchFolder } from './driver.js'
+import { dropIn } from './drop-in.js'
+
+const runsFolder = existsSync('../shared/golden/runs') ? '../shared/golden/runs' : 'test/golden/drop-in'
+
+interface Case {
+  readonly id: string
+  readonly tree: 'upstream' | 'fork'
+  readonly ranks: number
+  readonly exit_code: number
+  readonly fails: boolean
+}
+
+interface Run {
+  readonly arguments: readonly string[]
+  readonly output_files: readonly string[]
+  readonly files_after_run?: readonly (readonly [string, number])[]
+}
+
+const { cases } = JSON.parse(readFileSync(join(runsFolder, 'index.json'), 'utf8')) as { cases: Case[] }
+
+function recorded(id: string, ...path: string[]): string {
+  return readFileSync(join(runsFolder, id, ...path), 'utf8')
+}
+
+/** Formats that can be read and jobs that can be run so far. */
+function supported({ id }: Case): boolean {
+  const config = recorded(id, 'out', '.hydra', 'config.yaml')
+  return /^ {4}format: (?:npz|hdf5|tfrecord)$/m.test(config) && !/^ {4}checkpoint: true$/m.test(config)
+}
+
+function again({ id, tree, ranks }: Case, cwd: string) {
+  const run = JSON.parse(recorded(id, 'run.json')) as Run
+  const args = ranks > 1 ? [...run.arguments, `--ranks=${ranks}`] : run.arguments
+  return dropIn(cwd, args, { DL_DRIVER_SEMANTICS: tree === 'fork' ? 'mlcommons' : 'upstream' }).then((outcome) => ({ ...outcome, run }))
+}
+
+function filesBelow(folder: string): string[] {
+  if (!existsSync(folder)) return []
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+    .sort()
+}
+
+/** hydra.yaml without the places and help texts that differ between installations. */
+function comparable(hydraYaml: string): string {
+  return hydraYaml
+    .replace(/^( +(?:cwd|output_dir|header|footer|template):).*$/gm, '$1')
+    .replace(/^( +- path:) .*(?=\n +schema: file)/gm, '$1')
+}
+
+/** Lines about what only the Python program does, and warnings that only this one has. */
+const notShared =
+  /dgen|DEBUG DLIOBenchmark|^\[OUTPUT\] {3}|={40,}$|WARNING: Data Generation|File listing|file sharding|pre-warm|Reshard for|page cache between|core available|^\[WARNING\] model\.model_size/
+
+/** Lines of a log without times, figures and outcomes. */
+function shape(log: string): string[] {
+  return log
+    .split('\n')
+    .filter((line) => line !== '' && (!notShared.test(line) || line.startsWith('[METRIC]')))
+    .map((line) =>
+      line
+        .replace(/\d{4}-\d\d-\d\dT[\d:.]+/, 'TIME')
+        .replace(/\d+\.\d+/g, 'F')
+        .replace(/(meet_expectation:) \w+/, '$1')
+        .replace(/(Saved outputs in) .*/, '$1')
+        // MLCommons' DLIO counts the files of all ranks there, against its own words.
+        .replace(/(per rank): .* \(/, '$1 (')
+        .replace(/(Total training steps is set to be \d+)\..*/, '$1'),
+    )
+}
+
+for (const entry of cases.filter(({ fails }) => !fails)) {
+  if (!supported(entry)) continue
+  test(`${entry.id}: Hydra's files, DLIO's files and the lines of the log are those of the recorded run`, async () => {
+    const cwd = scratchFolder('drop-in', true)
+    const { code, stdout, stderr, run } = await again(entry, cwd)
+    assert.equal(code, entry.exit_code, stderr)
+    assert.equal(stdout, '')
+    for (const name of ['config.yaml', 'overrides.yaml'])
+      assert.equal(readFileSync(join(cwd, 'out', '.hydra', name), 'utf8'), recorded(entry.id, 'out', '.hydra', name), name)
+    const hydraYaml = readFileSync(join(cwd, 'out', '.hydra', 'hydra.yaml'), 'utf8')
+    assert.equal(comparable(hydraYaml), comparable(recorded(entry.id, 'out', '.hydra', 'hydra.yaml')))
+    assert.ok(hydraYaml.includes(`\n    output_dir: ${resolve(cwd, 'out')}\n`))
+    assert.deepEqual(filesBelow(join(cwd, 'out')), run.output_files.map((path) => path.replace(/^out\//, '')).sort())
+    const log = readFileSync(join(cwd, 'out', 'dlio.log'), 'utf8')
+    assert.deepEqual(shape(log), shape(recorded(entry.id, 'out', 'dlio.log')))
+    // The first line says which program this is; everything else is in both.
+    assert.match(stderr, /^\[OUTPUT\] dl-driver \S+ in place of DLIO/)
+    assert.equal(stderr.slice(stderr.indexOf('\n') + 1), log)
+  })
+}
+
+for (const entry of cases.filter(({ fails }) => fails)) {
+  test(`${entry.id}: fails as the recorded run did, and says why`, async () => {
+    const cwd = scratchFolder('drop-in', true)
+    // What was there before the run, of the size that it was.
+    const { files_after_run: files = [] } = JSON.parse(recorded(entry.id, 'run.json')) as Run
+    if (entry.id.includes('too-few'))
+      for (const [path, size] of files) {
+        mkdirSync(join(cwd, path, '..'), { recursive: true })
+        writeFileSync(join(cwd, path), Buffer.alloc(size))
+      }
+    const { code, stderr, run } = await again(entry, cwd)
+    assert.equal(code, entry.exit_code, stderr)
+    const hydras = run.output_files.filter((path) => path.includes('.hydra/')).map((path) => path.replace(/^out\//, ''))
+    assert.deepEqual(
+      filesBelow(join(cwd, 'out')).filter((path) => path.startsWith('.hydra/')),
+      hydras.sort(),
+    )
+    assert.equal(existsSync(join(cwd, 'out', 'summary.json')), false)
+    if (hydras.length === 0)
+      assert.match(stderr, /^In 'config': Could not find 'workload\/no_such_workload'\n\nAvailable options in 'workload':\n\tbert_v100\n/)
+    else assert.match(stderr, /^Error executing job with overrides: \['workload=\w+', '\+\+workload\..*'\]\n.+/m)
+  })
+}
