@@ -9,6 +9,11 @@ import { configText, help, infoText } from './hydra/info.js'
 
 /** Runs the program with the arguments behind its name, and sets the exit code. */
 export function main(argv: readonly string[]): void {
+  // Readers that went away (`| head`, a launcher that died) are no error: the log is in the run's folder too.
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+    })
   const surroundings = { cwd: process.cwd(), env: process.env, now: new Date() }
   run(argv, surroundings).then(
     (code) => {

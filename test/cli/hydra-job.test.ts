@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { scratchFolder, workloadFile } from './driver.js'
-import { dropIn } from './drop-in.js'
+import { dropIn, dropInBin } from './drop-in.js'
 
 /** A job of 8 tiny files and 4 steps, as `workload=tiny` of a --config-dir. */
 function tiny(change: Record<string, object> = {}): string {
@@ -107,6 +110,44 @@ test('quotes in an override survive in the error line as in a list of Python', a
   const { stderr } = await dropIn(cwd, [...job, `++workload.model.name='a b'`, `++workload.x="it's"`])
   assert.ok(stderr.includes(`['workload=tiny', "++workload.model.name='a b'", '++workload.x="it\\'s"']`), stderr)
 })
+
+test('a job whose launcher has died ends by itself, with a partial result and without a summary', async () => {
+  const cwd = tiny({ train: { computation_time: 1, epochs: 30 } })
+  const env = { ...process.env, OMPI_COMM_WORLD_SIZE: '1', OMPI_COMM_WORLD_RANK: '0' }
+  // The shell stands for mpirun; it is killed once the job runs.
+  const shell = spawn('sh', ['-c', '"$@" & echo $!; wait', 'sh', process.execPath, dropInBin, ...job], {
+    cwd,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const [first] = (await once(shell.stdout, 'data')) as [Buffer]
+  const pid = Number(String(first))
+  const log = join(cwd, 'out', 'dlio.log')
+  await eventually(() => existsSync(log) && readFileSync(log, 'utf8').includes('Starting block 1'))
+  shell.kill('SIGKILL')
+  shell.stderr.destroy()
+  await eventually(() => !isAlive(pid))
+  assert.deepEqual(
+    readdirSync(join(cwd, 'out')).filter((name) => name.endsWith('.json')),
+    ['result.partial.json'],
+  )
+})
+
+async function eventually(condition: () => boolean): Promise<void> {
+  for (let tries = 0; !condition(); tries++) {
+    assert.ok(tries < 600, 'it did not happen within 30 s')
+    await setTimeout(50)
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
 
 test('--help, --version and --cfg print to standard output and make nothing', async () => {
   const cwd = tiny()

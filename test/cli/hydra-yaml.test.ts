@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are references of OmegaConf's
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { dumpYaml, plainNode } from '#src/cli/hydra/pyyaml.js'

@@ -157,7 +157,8 @@ function doubleQuoted(text: string, place: Place): string {
       pending = ''
       writer.write(escaped(c))
     }
-    const breaks = i > 0 && i < characters.length - 1 && (c === ' ' || pending === '') && writer.wouldBeWide(isEscaped ? -1 : [...pending].length)
+    const breaks =
+      i > 0 && i < characters.length - 1 && (c === ' ' || pending === '') && writer.wouldBeWide(isEscaped ? -1 : [...pending].length)
     if (breaks) {
       writer.write(`${pending}\\`)
       pending = ''
