@@ -15,6 +15,7 @@ import { Lane, type LaneContext } from './lane.js'
 import { readExtent } from './lanes.js'
 import type { ReaderThreadStart, ThreadMessage } from './messages.js'
 import { SharedState, threadWord, timeSlot } from './shared-state.js'
+import { changesSoon } from './short-wait.js'
 import { TraceWriter } from './trace-writer.js'
 
 /** Runs until the run is stopped. Errors of a lane are thrown to the caller. */
@@ -99,7 +100,7 @@ function driveBlocking(lanes: readonly Lane[], state: SharedState, thread: numbe
       if (state.stopped) break
       lane.publish()
     }
-    if (worked) continue
+    if (worked || changesSoon(state.words, wake, seen)) continue
     Atomics.store(state.words, parked, 1)
     Atomics.wait(state.words, wake, seen)
     Atomics.store(state.words, parked, 0)
