@@ -85,9 +85,9 @@ export class InProcessFlow implements Flow {
 /** Files streamed by the slots of a parallel interleave, a shuffle buffer behind them, batches prefetched behind that. */
 export class StreamFlow implements Flow {
   constructor(
-    private readonly order: StreamOrder,
+    protected readonly order: StreamOrder,
     private readonly prefetchBatches: number,
-    private readonly slotBufferRecords: number,
+    protected readonly slotBufferRecords: number,
   ) {}
   start(grant: Grant): void {
     this.allow(this.prefetchBatches, grant)
@@ -106,7 +106,7 @@ export class StreamFlow implements Flow {
   }
 
   /** Allows what the first `batches` batches need, and the slots' own buffers. */
-  private allow(batches: number, grant: Grant): void {
+  protected allow(batches: number, grant: Grant): void {
     const { order } = this
     const last = Math.min(batches, order.batches) - 1
     const inputs = last < 0 ? 0 : order.inputsNeeded(last)

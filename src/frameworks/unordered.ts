@@ -1,7 +1,7 @@
 // Loaders that deliver what becomes ready first: torch's `in_order=False`, tf.data's `deterministic=False`. Who makes what stays as planned;
 // only the order of delivery, and how far each reader gets, follows from who is fast.
 import type { BatchOrder, StreamOrder } from '../order/types.js'
-import type { Flow, Grant, Made } from './flow.js'
+import { type Flow, type Grant, type Made, StreamFlow } from './flow.js'
 
 /** torch: each worker keeps `factor` batches outstanding; whichever has one ready delivers it. */
 export class UnorderedBatchFlow implements Flow {
@@ -41,30 +41,18 @@ export class UnorderedBatchFlow implements Flow {
 }
 
 /** tf.data: a batch is ready when enough records have come from any slots; what is allowed ahead goes to the slots with least to do. */
-export class UnorderedStreamFlow implements Flow {
+export class UnorderedStreamFlow extends StreamFlow {
   private readonly granted: Float64Array
   private readonly made: Float64Array
   private grantedInAll = 0
 
-  constructor(
-    private readonly order: StreamOrder,
-    private readonly prefetchBatches: number,
-    private readonly slotBufferRecords: number,
-  ) {
+  constructor(order: StreamOrder, prefetchBatches: number, slotBufferRecords: number) {
+    super(order, prefetchBatches, slotBufferRecords)
     this.granted = new Float64Array(order.readers)
     this.made = new Float64Array(order.readers)
   }
 
-  start(grant: Grant): void {
-    this.allow(this.prefetchBatches, grant)
-  }
-  wants(k: number, grant: Grant): void {
-    if (this.prefetchBatches === 0) this.allow(k + 1, grant)
-  }
-  taken(k: number, grant: Grant): void {
-    this.allow(k + 1 + this.prefetchBatches, grant)
-  }
-  isReady(k: number, made: Made): boolean {
+  override isReady(k: number, made: Made): boolean {
     const { readers } = this.order
     const needed = this.order.inputsNeeded(k)
     for (;;) {
@@ -82,7 +70,7 @@ export class UnorderedStreamFlow implements Flow {
     }
   }
 
-  private allow(batches: number, grant: Grant): void {
+  protected override allow(batches: number, grant: Grant): void {
     const { order, slotBufferRecords } = this
     const last = Math.min(batches, order.batches) - 1
     const total = (last < 0 ? 0 : order.inputsNeeded(last)) + slotBufferRecords * order.readers

@@ -36,8 +36,8 @@ export class SamplerOrder extends ScheduledOrder {
     counts: EpochCounts,
     schedule: RoundRobin,
     inProcess: boolean,
-    private readonly range: SampledRange,
-    private readonly batchSize: number,
+    protected readonly range: SampledRange,
+    protected readonly batchSize: number,
   ) {
     super(counts, schedule, inProcess)
   }
@@ -51,18 +51,8 @@ export class SamplerOrder extends ScheduledOrder {
 }
 
 /** grain's workers: worker w of W takes positions w, w + W, … and cuts its own batches from them; the last one of each may be short. */
-export class WorkerSamplerOrder extends ScheduledOrder {
-  constructor(
-    counts: EpochCounts,
-    schedule: RoundRobin,
-    inProcess: boolean,
-    private readonly range: SampledRange,
-    private readonly batchSize: number,
-  ) {
-    super(counts, schedule, inProcess)
-  }
-
-  batch(k: number, into: BatchSink): number {
+export class WorkerSamplerOrder extends SamplerOrder {
+  override batch(k: number, into: BatchSink): number {
     const { readers } = this.schedule
     const worker = this.schedule.readerOf(k)
     const first = this.schedule.unitOf(k) * this.batchSize

@@ -34,14 +34,6 @@ export class IoMeter {
     this.counters[meterSlot.bytes]! += bytes
     this.counters[meterSlot.readCalls]! += 1
   }
-
-  sampleRead(count: number): void {
-    this.counters[meterSlot.samples]! += count
-  }
-
-  get bytes(): number {
-    return this.counters[meterSlot.bytes]!
-  }
 }
 
 /** A meter that nobody looks at, for commands that only read. */
