@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { build } from 'esbuild'
 
 /** Loaded at run time: native code or WebAssembly, needed by few commands. */
-const external = ['@node-rs/crc32', 'h5wasm']
+const external = ['@node-rs/crc32', 'h5wasm', 'koffi', 'sharp']
 
 function sources(root) {
   return readdirSync(join(root, 'src'), { recursive: true })
