@@ -1,0 +1,74 @@
+// Contracts of object storage: the control plane (official SDKs, main thread) resolves who we are and where; the data plane (own HTTP over
+// sockets, reader threads) fetches bytes with what it was granted. A grant is plain data, since it crosses threads.
+
+/** A bucket (S3, GCS) or container (Azure) and the prefix of a dataset in it. */
+export interface ObjectPlace {
+  readonly provider: 's3' | 'azure' | 'gcs'
+  /** Azure only; otherwise absent. */
+  readonly account?: string
+  readonly bucket: string
+  /** Key prefix without leading or trailing slash; '' is the whole bucket. */
+  readonly prefix: string
+}
+
+/** How a request is signed. Secrets: never logged, never serialised beyond a message between threads. */
+export type Signing =
+  | { readonly kind: 'anonymous' }
+  | {
+      readonly kind: 'sigv4'
+      readonly region: string
+      readonly accessKeyId: string
+      readonly secretAccessKey: string
+      readonly sessionToken?: string
+    }
+  /** Azure SharedKey; `key` is the base64 of the account key. */
+  | { readonly kind: 'sharedKey'; readonly account: string; readonly key: string }
+  /** Appended to every query string, without the question mark. */
+  | { readonly kind: 'sas'; readonly query: string }
+  | { readonly kind: 'bearer'; readonly token: string }
+
+/** What a reader thread needs to GET objects of one place by itself. */
+export interface AccessGrant {
+  readonly place: ObjectPlace
+  /** Origins, for example `http://127.0.0.1:9000`; requests go to all of them in turn, and to all addresses of each. */
+  readonly endpoints: readonly string[]
+  /** An object's path is this and its percent-encoded key: `/bucket/` (path style, GCS), `/` (virtual host), `/account/container/`. */
+  readonly pathPrefix: string
+  readonly signing: Signing
+  /** When the credentials stop working (Unix time); a new grant is sent before. Absent: never. */
+  readonly expiresAtMs?: number
+  /** Sent with every request, for example `x-ms-version`. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Certificates (PEM) trusted in addition to Node's own. */
+  readonly ca?: readonly string[]
+  readonly verifyTls: boolean
+}
+
+export interface ListedObject {
+  readonly key: string
+  readonly sizeBytes: number
+  readonly etag?: string
+}
+
+/** An upload in progress. Nothing is visible under its key before `complete`. */
+export interface ObjectUpload {
+  /** Appends; the bytes may be reused once the promise is fulfilled. */
+  append(bytes: Uint8Array): Promise<void>
+  /** Makes the object visible and checks its size. */
+  complete(): Promise<void>
+  abort(): Promise<void>
+}
+
+/** The control plane of one place, over the provider's SDK. All errors are StorageError with object, endpoint and cause, without secrets. */
+export interface ObjectControl {
+  readonly place: ObjectPlace
+  /** Credentials and endpoints as they are now; refreshes what is about to expire. */
+  grant(): Promise<AccessGrant>
+  /** Pages of objects below `prefix` (a whole key prefix, the place's own included), in key order. */
+  list(prefix: string, signal?: AbortSignal): AsyncIterable<readonly ListedObject[]>
+  /** Undefined where there is no such object. */
+  head(key: string): Promise<ListedObject | undefined>
+  put(key: string, bytes: Uint8Array): Promise<void>
+  upload(key: string): Promise<ObjectUpload>
+  delete(keys: readonly string[]): Promise<void>
+}
