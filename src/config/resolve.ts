@@ -35,8 +35,6 @@ export function resolveWorkload(
   const profile = choices.profile === undefined ? null : resolveProfile(all, choices.profile, choices.semantics)
   if (profile === null) warnOfDefects(all, report)
   const raw = toPlain(root)
-  const model = all.model.values
-  const checkpoint = all.checkpoint.values
   const output = all.output.values
   const workflow = all.workflow.values
   const effective = {
@@ -52,7 +50,7 @@ export function resolveWorkload(
     frameworkReason: decision.reason,
     semantics: choices.semantics,
     profile,
-    model: { name: model.name, type: model.type, sizeBytes: model.model_size_bytes },
+    model: resolveModel(all),
     workflow: {
       generateData: workflow.generate_data,
       train: workflow.train,
@@ -79,12 +77,7 @@ export function resolveWorkload(
       evalAfterEpoch: all.evaluation.values.eval_after_epoch,
       epochsBetweenEvals: all.evaluation.values.epochs_between_evals,
     },
-    checkpoint: {
-      folder: checkpoint.checkpoint_folder,
-      checkpointAfterEpoch: checkpoint.checkpoint_after_epoch,
-      epochsBetweenCheckpoints: checkpoint.epochs_between_checkpoints,
-      stepsBetweenCheckpoints: checkpoint.steps_between_checkpoints,
-    },
+    checkpoint: resolveCheckpoint(all, choices, report),
     output: {
       folder: output.folder,
       logFile: output.log_file,
@@ -94,6 +87,62 @@ export function resolveWorkload(
     metric: { au: all.metric.values.au },
     raw,
   })
+}
+
+function resolveModel({ model: { values } }: AllValues): Workload['model'] {
+  return {
+    name: values.name,
+    type: values.type,
+    sizeBytes: values.model_size_bytes,
+    numLayers: values.num_layers,
+    layerParameters: values.layer_parameters,
+    optimizationGroups: values.optimization_groups,
+    modelDatatype: values.model_datatype,
+    optimizerDatatype: values.optimizer_datatype,
+    parallelism: {
+      tensor: values['parallelism.tensor'],
+      pipeline: values['parallelism.pipeline'],
+      data: values['parallelism.data'],
+      zeroStage: values['parallelism.zero_stage'],
+    },
+    transformer: {
+      vocabSize: values['transformer.vocab_size'],
+      hiddenSize: values['transformer.hidden_size'],
+      ffnHiddenSize: values['transformer.ffn_hidden_size'],
+      numAttentionHeads: values['transformer.num_attention_heads'],
+      numKvHeads: values['transformer.num_kv_heads'],
+    },
+  }
+}
+
+/** MLCommons' file writer flushes every file whatever `fsync` says, upstream's none (it stores the key under another name). */
+function resolveCheckpoint(all: AllValues, choices: Choices, report: Report): Workload['checkpoint'] {
+  const { values, given } = all.checkpoint
+  const { storage_type: type, storage_root: root } = all.storage.values
+  const isUpstream = choices.semantics === 'upstream'
+  if (all.workflow.values.checkpoint) {
+    if (isUpstream && values.fsync)
+      report.warn(
+        'checkpoint-fsync',
+        'checkpoint.fsync: files are flushed, which upstream DLIO does not do: set it to false to compare with its results',
+      )
+    if (!isUpstream && given('fsync') && !values.fsync)
+      report.warn('checkpoint-fsync', "checkpoint.fsync: false has no effect: MLCommons' DLIO flushes every file")
+  }
+  return {
+    folder: locateData(type, root, values.checkpoint_folder),
+    checkpointAfterEpoch: values.checkpoint_after_epoch,
+    epochsBetweenCheckpoints: values.epochs_between_checkpoints,
+    stepsBetweenCheckpoints: values.steps_between_checkpoints,
+    mode: values.mode,
+    fsync: values.fsync || !isUpstream,
+    direct: choices.direct === true || type === 'direct_fs' || values.checkpoint_folder.startsWith('direct://'),
+    numCheckpointsWrite: Math.max(0, values.num_checkpoints_write),
+    numCheckpointsRead: Math.max(0, values.num_checkpoints_read),
+    pauseSeconds: Math.max(0, values.time_between_checkpoints),
+    rankSync: values.rank_sync,
+    randomizeTensor: values.randomize_tensor,
+  }
 }
 
 /** MLCommons' DLIO copies `storage_library` into the options. */

@@ -83,6 +83,33 @@ export interface JaxProfile {
 
 export type FrameworkProfile = PytorchProfile | TensorflowProfile | JaxProfile
 
+/** Element types of model and optimizer state. */
+export type StateType = 'int8' | 'uint8' | 'fp16' | 'bf16' | 'fp32' | 'fp64'
+
+/** What decides which tensors a checkpoint holds. */
+export interface ModelState {
+  readonly name: string
+  readonly type: string | null
+  /** Of the flat blob. */
+  readonly sizeBytes: number
+  /** 0 or less: no layers. */
+  readonly numLayers: number
+  /** Elements of the tensors of every layer, and of the optimizer's groups, where they are given instead of computed. */
+  readonly layerParameters: readonly number[]
+  readonly optimizationGroups: readonly number[]
+  readonly modelDatatype: StateType
+  readonly optimizerDatatype: StateType
+  /** `data` 0 or less: follows from the number of ranks. */
+  readonly parallelism: { readonly tensor: number; readonly pipeline: number; readonly data: number; readonly zeroStage: number }
+  readonly transformer: {
+    readonly vocabSize: number
+    readonly hiddenSize: number
+    readonly ffnHiddenSize: number
+    readonly numAttentionHeads: number
+    readonly numKvHeads: number
+  }
+}
+
 export interface Workload {
   /** Where it came from: a bundled name or a file, with the sha256 of the effective configuration. */
   readonly source: { readonly name: string; readonly path: string; readonly configDigest: string }
@@ -92,7 +119,7 @@ export interface Workload {
   readonly semantics: Semantics
   /** The framework's own rules, asked for by a framework profile; null: DLIO's mapping. `reader` then holds what follows from it. */
   readonly profile: FrameworkProfile | null
-  readonly model: { readonly name: string; readonly type: string | null; readonly sizeBytes: number }
+  readonly model: ModelState
   readonly workflow: {
     readonly generateData: boolean
     readonly train: boolean
@@ -164,10 +191,25 @@ export interface Workload {
   }
   readonly evaluation: { readonly evalTime: Duration; readonly evalAfterEpoch: number; readonly epochsBetweenEvals: number }
   readonly checkpoint: {
+    /** As the user means it, `storage.root` already joined: a path or a URI, without a trailing slash. */
     readonly folder: string
     readonly checkpointAfterEpoch: number
     readonly epochsBetweenCheckpoints: number
     readonly stepsBetweenCheckpoints: number
+    /** `subset`: only some ranks of a job of `model.parallelism.data` replicas run. */
+    readonly mode: 'default' | 'subset'
+    /** Whether each file is flushed to the storage before it counts as written. */
+    readonly fsync: boolean
+    /** Whether files are written past the page cache. */
+    readonly direct: boolean
+    /** Of a run that only checkpoints: how many are written and read, 0 for none, and the pause before each. */
+    readonly numCheckpointsWrite: number
+    readonly numCheckpointsRead: number
+    readonly pauseSeconds: number
+    /** A barrier inside the timed part. */
+    readonly rankSync: boolean
+    /** Random contents; false: ones. */
+    readonly randomizeTensor: boolean
   }
   readonly output: {
     /** Output folder; null where the configuration leaves it to the command. */

@@ -12,7 +12,6 @@ const bundled = (config: string, overrides: string[] = []) => loadWorkload({ con
 const documented: [RegExp, string[]][] = [
   [/^unet3d_/, ['model-size']],
   [/^megatron_/, ['ignored-key', 'model-size']],
-  [/^llama/, ['ignored-key']],
   [/^dlrm_s3dlio_/, ['read-type']],
 ]
 

@@ -175,8 +175,8 @@ test('a file of unknown keys is told in twenty and a count', () => {
 })
 
 test('keys that DLIO parses and never asks are listed in one warning', () => {
-  assert.deepEqual(messages('checkpoint: {fsync: true, type: all_ranks}\ndataset: {enable_chunking: true}'), [
-    'ignored-key: without effect, in DLIO as here: dataset.enable_chunking, checkpoint.fsync, checkpoint.type',
+  assert.deepEqual(messages('checkpoint: {recovery_rank_shift: true, type: all_ranks}\ndataset: {enable_chunking: true}'), [
+    'ignored-key: without effect, in DLIO as here: dataset.enable_chunking, checkpoint.recovery_rank_shift, checkpoint.type',
   ])
 })
 

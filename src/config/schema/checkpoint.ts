@@ -20,7 +20,7 @@ export const checkpoint = section({
       '`subset`: fewer ranks than the model needs write their part; needs `model.parallelism.data`.',
     ),
     checkpoint_mechanism_classname: key(nullable(text()), null, 'Python class of a mechanism of one’s own.'),
-    fsync: key(bool(), false, 'Nothing, as in DLIO.', { ignored: true }),
+    fsync: key(bool(), false, "Flush each file to the storage before it counts as written. MLCommons' DLIO always does."),
     time_between_checkpoints: key(number(), -1, 'Slept before each checkpoint of a checkpoint-only run; 0 or less: not at all.', {
       unit: 's',
     }),
