@@ -63,7 +63,7 @@ export function resolveWorkload(
       root: all.storage.values.storage_root,
       options: storageOptions(all),
     },
-    dataset: resolveDataset(all, raw, report),
+    dataset: resolveDataset(all, report),
     reader: resolveReader(all, decision, choices, profile),
     train: {
       epochs: all.train.values.epochs,
@@ -151,7 +151,7 @@ function storageOptions({ storage }: AllValues): Readonly<Record<string, unknown
   return { ...options, ...(library === null ? {} : { storage_library: library }) }
 }
 
-function resolveDataset({ dataset, storage }: AllValues, raw: Record<string, unknown>, report: Report): Workload['dataset'] {
+function resolveDataset({ dataset, storage }: AllValues, report: Report): Workload['dataset'] {
   const d = dataset.values
   const format = d.format as FormatName // hdf5_opt is refused by the rules
   const compression = d.compression ?? 'none'
@@ -160,7 +160,6 @@ function resolveDataset({ dataset, storage }: AllValues, raw: Record<string, unk
   const isImage = format === 'jpeg' || format === 'png'
   if (isImage && d.record_element_type !== 'uint8')
     report.warn('element-type', `dataset.record_element_type: ${format} files hold uint8, not ${d.record_element_type}`)
-  const parquet = (raw.dataset as Record<string, unknown> | undefined)?.parquet
   return {
     folder: locateData(storage.values.storage_type, storage.values.storage_root, d.data_folder),
     format,
@@ -179,7 +178,16 @@ function resolveDataset({ dataset, storage }: AllValues, raw: Record<string, unk
     compressionLevel: d.compression_level,
     keepFiles: d.keep_files,
     hdf5: { chunkDims: d['hdf5.chunk_dims'], maxShape: d['hdf5.max_shape'], numDsetPerRecord: d['hdf5.num_dset_per_record'] },
-    parquet: (parquet ?? {}) as Record<string, unknown>,
+    parquet: {
+      columns: d['parquet.columns'].map(({ name, dtype, size }) => ({
+        name: name as string,
+        dtype: (dtype as string | undefined) ?? 'float32',
+        size: (size as number | undefined) ?? 1,
+      })),
+      rowGroupSize: d['parquet.row_group_size'],
+      generationBatchSize: d['parquet.generation_batch_size'],
+      partitionBy: d['parquet.partition_by'],
+    },
     generationBufferBytes: d.generation_buffer_size,
     skipListing: d.skip_listing,
     listingValidationInterval: d.listing_validation_interval,

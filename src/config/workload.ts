@@ -154,7 +154,14 @@ export interface Workload {
     readonly compressionLevel: number
     readonly keepFiles: boolean
     readonly hdf5: { readonly chunkDims: readonly number[]; readonly maxShape: readonly number[]; readonly numDsetPerRecord: number }
-    readonly parquet: Readonly<Record<string, unknown>>
+    readonly parquet: {
+      /** None: one column `data` with the bytes of a sample. */
+      readonly columns: readonly { readonly name: string; readonly dtype: string; readonly size: number }[]
+      readonly rowGroupSize: number
+      /** Rows generated at once; 0: a row group. */
+      readonly generationBatchSize: number
+      readonly partitionBy: string | null
+    }
     readonly generationBufferBytes: number
     readonly skipListing: boolean
     readonly listingValidationInterval: number

@@ -67,11 +67,24 @@ export function generatedFiles(workload: Workload): FileList {
   }
 }
 
-/** What is asked of a format's writer for a file whose samples have shape `dims`. */
-export function fileSpec(workload: Workload, dims: readonly number[]): FileSpec {
-  const { numSamplesPerFile, recordDims, recordElementType, compression, compressionLevel, hdf5 } = workload.dataset
-  const dimsDrawn = recordDims.length === 0
-  return { dims, dimsDrawn, samples: numSamplesPerFile, elementType: recordElementType, compression, compressionLevel, hdf5 }
+/** What is asked of a format's writer for file `index` (of {@link generatedFiles}), whose samples have shape `dims`. */
+export function fileSpec(workload: Workload, dims: readonly number[], index: number): FileSpec {
+  const { numSamplesPerFile, recordDims, recordElementType, compression, compressionLevel, hdf5, parquet } = workload.dataset
+  const isUpstream = workload.semantics === 'upstream'
+  return {
+    dims,
+    dimsDrawn: recordDims.length === 0,
+    samples: numSamplesPerFile,
+    elementType: recordElementType,
+    compression,
+    compressionLevel,
+    hdf5,
+    index,
+    repeatsRecord: isUpstream,
+    // MLCommons' generators encode images for DALI's own readers only.
+    rawImages: !isUpstream && workload.reader.dataLoader !== 'native_dali',
+    parquet,
+  }
 }
 
 /** One line of `plan --dims`. */
@@ -96,6 +109,6 @@ export function* fileDimensions(
   const source = createDimensionSource(workload, world)
   for (let index = 0; index < files.count; index++) {
     const dims = source.dims(index)
-    yield { file: files.name(index), dims, sizeBytes: writer?.sizeBytes(fileSpec(workload, dims)) ?? null }
+    yield { file: files.name(index), dims, sizeBytes: writer?.sizeBytes(fileSpec(workload, dims, index)) ?? null }
   }
 }

@@ -3,57 +3,59 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { serializeError } from '../errors.js'
-import type { FileSpec, FormatWriter } from '../formats/types.js'
+import type { FileSpec, FormatWriter, SideKind } from '../formats/types.js'
 import { attempt, CompleteFile } from './complete-file.js'
 import { RandomContent } from './content/source.js'
 import { createDimensionSource, fileSpec, generatedFiles } from './dims.js'
 import { formatWriter } from './format-writer.js'
 import { GenerateControl, type GenerateFailure, type GenerateTask } from './generate-control.js'
-import { dataFolders, hasIndex, indexFile } from './layout.js'
+import { dataFolders, sideFiles } from './layout.js'
 import { removeLeftovers } from './leftovers.js'
 
-const indexBufferBytes = 16 * 1024
+const sideBufferBytes = 64 * 1024
 
 /** Thrown through a format's writer to leave it when the generation was asked to stop. */
 class Stopped extends Error {}
 
-function generateFiles(task: GenerateTask, control: GenerateControl): void {
+async function generateFiles(task: GenerateTask, control: GenerateControl): Promise<void> {
   const { workload, folder, thread } = task
   const files = generatedFiles(workload)
   const dimensions = createDimensionSource(workload, task)
   const content = new RandomContent(workload.dataset.recordElementType)
   const writer = formatWriter(workload.dataset.format, task.formatsModule)!
-  const data = new CompleteFile(content.fileBuffer, (sizeBytes) => {
+  const onWrite = (sizeBytes: number): void => {
     if (control.stopped) throw new Stopped()
     control.add('bytesWritten', sizeBytes)
-  })
+  }
+  const data = new CompleteFile(content.fileBuffer, onWrite)
   content.makeIn(data)
-  const index = new CompleteFile(new Uint8Array(indexBufferBytes), () => {})
+  const sides = new Map<SideKind, CompleteFile>()
 
   if (task.resume && thread === 0)
     for (const relative of dataFolders(workload)) removeLeftovers(join(folder, relative), () => control.stopped)
   for (let i = control.claimFile(); i < files.count && !control.stopped; i = control.claimFile()) {
     const name = files.name(i)
     const path = join(folder, name)
-    const spec = fileSpec(workload, dimensions.dims(i))
-    const indexPath = join(folder, indexFile(name))
-    if (task.resume && isComplete(path, writer, spec) && (!hasIndex(workload) || isFile(indexPath))) {
+    const spec = fileSpec(workload, dimensions.dims(i), i)
+    const beside = sideFiles(workload.dataset.format, name).map(({ kind, file }) => ({ kind, path: join(folder, file) }))
+    if (task.resume && isComplete(path, writer, spec) && beside.every((side) => isFile(side.path))) {
       control.add('filesSkipped', 1)
       continue
     }
     control.setUnfinishedFile(thread, i)
     try {
       data.open(path)
-      writer.write(spec, content, data, (_, bytes) => {
-        index.open(indexPath)
-        index.append(bytes)
-      })
+      for (const side of beside) {
+        if (!sides.has(side.kind)) sides.set(side.kind, new CompleteFile(new Uint8Array(sideBufferBytes), onWrite))
+        sides.get(side.kind)!.open(side.path)
+      }
+      await writer.write(spec, content, data, (kind, bytes) => sides.get(kind)!.append(bytes))
       // The data file comes last: where it is there under its name, all that belongs to it is.
-      if (index.isOpen) index.commit()
+      for (const side of sides.values()) side.commit()
       data.commit()
     } finally {
       data.discard()
-      index.discard()
+      for (const side of sides.values()) side.discard()
       control.setUnfinishedFile(thread, -1)
     }
     control.add('filesWritten', 1)
@@ -75,10 +77,8 @@ function isFile(path: string): boolean {
 
 const task = workerData as GenerateTask
 const control = new GenerateControl(task.shared)
-try {
-  generateFiles(task, control)
-} catch (error) {
+generateFiles(task, control).catch((error: unknown) => {
   // One failure ends all threads: a full disk must not be filled again by the space that is given back.
   control.stop()
   if (!(error instanceof Stopped)) parentPort!.postMessage({ error: serializeError(error) } satisfies GenerateFailure)
-}
+})

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import type { Workload } from '../config/workload.js'
+import type { FormatName, Workload } from '../config/workload.js'
 import { ConfigError, RunError, restoreError } from '../errors.js'
 import type { FormatWriter } from '../formats/types.js'
 import { entryFile } from '../package.js'
@@ -12,7 +12,7 @@ import { RandomContent } from './content/source.js'
 import { fileSpec, generatedFiles, typicalDims } from './dims.js'
 import { formatWriter } from './format-writer.js'
 import { GenerateControl, type GenerateFailure, type GenerateTask } from './generate-control.js'
-import { dataFolders, indexFile, localFolder } from './layout.js'
+import { dataFolders, localFolder, sideFiles } from './layout.js'
 
 /** How long a thread may go on with what it does (compressing a piece, a write that hangs) after it was asked to stop. */
 const stopGraceMs = 3000
@@ -100,7 +100,7 @@ export async function generateDataset(workload: Workload, options: GenerateOptio
     await runThreads(control, threads, task, options.signal)
   } finally {
     clearInterval(poll)
-    removeUnfinished(control, threads, folder, files)
+    removeUnfinished(control, threads, folder, files, workload.dataset.format)
   }
   throwIfStopped(control, files.count, options.signal)
   report()
@@ -122,7 +122,7 @@ function checkedFileBytes(workload: Workload, formatsModule: string | undefined)
   const writer: FormatWriter | undefined = formatWriter(format, formatsModule)
   if (writer === undefined) throw new ConfigError(`dataset.format: cannot generate '${format}' files`)
   new RandomContent(recordElementType)
-  return writer.sizeBytes(fileSpec(workload, typicalDims(workload))) ?? null
+  return writer.sizeBytes(fileSpec(workload, typicalDims(workload), 0)) ?? null
 }
 
 function throwIfStopped(control: GenerateControl, filesTotal: number, signal: AbortSignal | undefined): void {
@@ -178,12 +178,20 @@ async function runThreads(
 }
 
 /** Removes what threads that were terminated, or died, had begun; others have cleaned up themselves. */
-function removeUnfinished(control: GenerateControl, threads: number, folder: string, files: { name(index: number): string }): void {
+function removeUnfinished(
+  control: GenerateControl,
+  threads: number,
+  folder: string,
+  files: { name(index: number): string },
+  format: FormatName,
+): void {
   for (let thread = 0; thread < threads; thread++) {
     const index = control.unfinishedFile(thread)
     if (index < 0) continue
     const name = files.name(index)
-    for (const path of [join(folder, name), join(folder, indexFile(name))])
+    for (const file of [name, ...sideFiles(format, name).map((side) => side.file)]) {
+      const path = join(folder, file)
       attempt(path, 'remove the unfinished part of', () => rmSync(temporaryPath(path), { force: true }))
+    }
   }
 }

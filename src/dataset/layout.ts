@@ -1,7 +1,8 @@
 // Where the files of a data set lie: DLIO's folders.
 import { posix } from 'node:path'
-import type { Workload } from '../config/workload.js'
+import type { FormatName, Workload } from '../config/workload.js'
 import { ConfigError } from '../errors.js'
+import type { SideKind } from '../formats/types.js'
 import { localPath, parseLocation } from '../storage/uri.js'
 import { fileNamer } from './naming.js'
 
@@ -35,12 +36,15 @@ function subfolders(workload: Workload, split: 'train' | 'valid'): string[] {
 }
 
 /**
- * Index file that belongs to data file `file`, both relative to the data folder. It lies in the folder of the file's own split, where
- * DLIO takes `valid` whenever that word occurs anywhere in the whole path (TFRecordGenerator.generate).
+ * Files that belong to data file `file`, all relative to the data folder. The index of a TFRecord file lies in the folder of the file's own
+ * split, where DLIO takes `valid` whenever that word occurs anywhere in the whole path (TFRecordGenerator.generate).
  */
-export function indexFile(file: string): string {
-  return posix.join('index', file.slice(0, file.indexOf('/')), `${posix.basename(file)}.idx`)
+export function sideFiles(format: FormatName, file: string): readonly { readonly kind: SideKind; readonly file: string }[] {
+  if (format === 'tfrecord')
+    return [{ kind: 'index', file: posix.join('index', file.slice(0, file.indexOf('/')), `${posix.basename(file)}.idx`) }]
+  if (format !== 'indexed_binary' && format !== 'mmap_indexed_binary') return []
+  return [
+    { kind: 'offsets', file: `${file}.off.idx` },
+    { kind: 'sizes', file: `${file}.sz.idx` },
+  ]
 }
-
-/** True where files of this format come with an index file. */
-export const hasIndex = (workload: Workload): boolean => workload.dataset.format === 'tfrecord'

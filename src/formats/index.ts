@@ -5,6 +5,7 @@ import type { Format } from './types.js'
 
 /** Names of DLIO's formats → how to load them. */
 const table: Readonly<Record<string, () => Format>> = {
+  npy: () => lazily<typeof import('./npy/index.js')>('formats/npy/index.js').npy,
   npz: () => lazily<typeof import('./npz/index.js')>('formats/npz/index.js').npz,
   hdf5: () => lazily<typeof import('./hdf5/index.js')>('formats/hdf5/index.js').hdf5,
   tfrecord: () => lazily<typeof import('./tfrecord/index.js')>('formats/tfrecord/index.js').tfrecord,
@@ -39,6 +40,7 @@ export function formatNameOf(fileName: string, firstBytes: () => Uint8Array): st
   const bytes = firstBytes()
   const starts = (...magic: number[]) => bytes.length >= magic.length && magic.every((byte, i) => bytes[i] === byte)
   if (starts(0x50, 0x4b, 0x03, 0x04)) return 'npz'
+  if (starts(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59)) return 'npy'
   if (starts(0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a)) return 'hdf5'
   if (bytes.length < 12) return undefined
   const { frameHeaderIsValid } = lazily<typeof import('./tfrecord/layout.js')>('formats/tfrecord/layout.js')

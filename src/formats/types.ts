@@ -23,6 +23,10 @@ export interface ReaderOptions {
   readonly elementType: string
   /** Keep files open from sample to sample until they are released (upstream's `read_type`, and its generators). */
   readonly keepOpen: boolean
+  /** Bytes of one sample's array, where the configuration fixes them (no standard deviation). Undefined: they differ from file to file. */
+  readonly sampleBytes?: number | undefined
+  /** Names of the columns that are read (parquet: `storage_options.columns`). Undefined: all. */
+  readonly columns?: readonly string[] | undefined
 }
 
 /** Reads single samples; made once per reader (PyTorch worker, tf.data thread) and reused for all its files. */
@@ -75,7 +79,29 @@ export interface FileSpec {
   readonly compression: string
   readonly compressionLevel: number
   readonly hdf5: { readonly chunkDims: readonly number[]; readonly maxShape: readonly number[]; readonly numDsetPerRecord: number }
+  /** Number of the file in the generator's one list, training files first; 0 unless given. */
+  readonly index?: number
+  /** Every sample of the file is the same record (csv of upstream DLIO). */
+  readonly repeatsRecord?: boolean
+  /** Images are written as the bytes of their pixels, not encoded (jpeg and png of MLCommons' DLIO). */
+  readonly rawImages?: boolean
+  readonly parquet?: ParquetSpec
 }
+
+/** `dataset.parquet` of MLCommons' DLIO. */
+export interface ParquetSpec {
+  /** None: one column `data` with the bytes of a sample. */
+  readonly columns: readonly { readonly name: string; readonly dtype: string; readonly size: number }[]
+  readonly rowGroupSize: number
+  /** Rows of one write, none of whose row groups is longer; 0: a row group. */
+  readonly generationBatchSize: number
+}
+
+/** Files beside a data file: TFRecord's `index`; the `offsets` and `sizes` of indexed binaries. */
+export type SideKind = 'index' | 'offsets' | 'sizes'
+
+/** Appends bytes to a file beside the data file. */
+export type SideOutput = (kind: SideKind, bytes: Uint8Array) => void
 
 /** Where a writer puts bytes: under a temporary name until `commit`. */
 export interface OutputFile {
@@ -97,8 +123,11 @@ export interface ContentSource {
 }
 
 export interface FormatWriter {
-  /** Writes one file and returns nothing; files beside it (TFRecord's index) are handed to `side(name, bytes)`. Throws ConfigError for what the format cannot hold. */
-  write(spec: FileSpec, content: ContentSource, out: OutputFile, side: (kind: 'index', bytes: Uint8Array) => void): void
+  /**
+   * Writes one file; what belongs into files beside it is handed to `side`. Answers with a promise where a library works in the background.
+   * Throws ConfigError for what the format cannot hold.
+   */
+  write(spec: FileSpec, content: ContentSource, out: OutputFile, side: SideOutput): void | Promise<void>
   /** Exact size in bytes of the file that `write` makes, undefined where it depends on the content (compression). Pure. */
   sizeBytes(spec: FileSpec): number | undefined
 }

@@ -23,7 +23,7 @@ export function testWorkload(dataset: Partial<Workload['dataset']>, more: Partia
       compressionLevel: 4,
       keepFiles: true,
       hdf5: { chunkDims: [], maxShape: [], numDsetPerRecord: 1 },
-      parquet: {},
+      parquet: { columns: [], rowGroupSize: 1024, generationBatchSize: 0, partitionBy: null },
       generationBufferBytes: 2 ** 31,
       skipListing: false,
       listingValidationInterval: 1000,

@@ -1,7 +1,7 @@
 // Builds zip archives for tests: the forms that other programs write, and wrong ones.
 import { crc32, deflateRawSync } from 'node:zlib'
 import { elementTypeByName } from '#src/formats/dtype.js'
-import { encodeNpyHeader } from '#src/formats/npy.js'
+import { encodeNpyHeader } from '#src/formats/npy/layout.js'
 
 export interface ZipMember {
   name: string

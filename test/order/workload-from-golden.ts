@@ -66,7 +66,7 @@ export function workloadFromGolden(golden: GoldenWorkload, tree: string): Worklo
       compressionLevel: 4,
       keepFiles: true,
       hdf5: { chunkDims: [], maxShape: [], numDsetPerRecord: 1 },
-      parquet: {},
+      parquet: { columns: [], rowGroupSize: 1024, generationBatchSize: 0, partitionBy: null },
       generationBufferBytes: 2 ** 31,
       skipListing: dataset.skip_listing === true,
       listingValidationInterval: 1000,

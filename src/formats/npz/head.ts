@@ -1,9 +1,10 @@
 // The head of an .npz file of the usual form: member x first, stored, so that local header and .npy header stand at its beginning.
 
 import { DataError } from '../../errors.js'
-import { parseNpyHeader } from '../npy.js'
-import { checkSamples, type ExpectedSamples, samplesMember } from './array.js'
+import { parseNpyHeader } from '../npy/layout.js'
+import { checkSamples, type ExpectedSamples, samplesAreContiguous } from '../sample-array.js'
 import { localFixedBytes, localHeaderBytes, parseLocalHeader, stored } from './layout.js'
+import { samplesArray, samplesMember } from './members.js'
 
 export interface Head {
   /** The head's own bytes: two files with the same ones hold arrays of the same size and type. */
@@ -38,7 +39,7 @@ export function parseHead(uri: string, bytes: Uint8Array, begin: number, end: nu
       `member ${samplesMember} has ${member.compressedBytes} bytes, but its shape (${header.shape.join(', ')}) of ${header.type.descr} needs ${header.headerBytes + header.dataBytes}`,
       npyOffset,
     )
-  const samples = checkSamples(uri, header, expected)
+  const samples = checkSamples(uri, header, expected, samplesArray)
   const dataOffset = npyOffset + header.headerBytes
   return {
     view: new DataView(bytes.slice(begin, begin + dataOffset).buffer),
@@ -46,7 +47,7 @@ export function parseHead(uri: string, bytes: Uint8Array, begin: number, end: nu
     sampleBytes: header.dataBytes / samples,
     dataOffset,
     memberEnd: npyOffset + member.compressedBytes,
-    contiguous: header.fortranOrder || samples === 1 || header.elements === samples,
+    contiguous: samplesAreContiguous(header, samples),
   }
 }
 

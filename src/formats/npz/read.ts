@@ -4,9 +4,9 @@ import type { IoPort } from '../../storage/io.js'
 import type { Io } from '../../storage/types.js'
 import { Inflater } from '../inflate.js'
 import { u32 } from '../little-endian.js'
+import { checkSampleIndex, checkSamples } from '../sample-array.js'
 import { SequentialSource } from '../sequential.js'
 import type { ReaderOptions, SampleReader } from '../types.js'
-import { checkSampleIndex, checkSamples, samplesMember } from './array.js'
 import { type Head, parseHead, sameHead } from './head.js'
 import {
   endBytes,
@@ -19,6 +19,7 @@ import {
   parseArchiveEnd,
   parseCentralDirectory,
 } from './layout.js'
+import { samplesArray, samplesMember } from './members.js'
 import { type ArchiveVisitor, failForeign, failMissing, passMember, takeLocalHeader, walkArchive } from './walk.js'
 
 /** Size of the small reads that Python's buffered files make. */
@@ -50,7 +51,7 @@ export class NpzReader implements SampleReader {
       decode: options.verify,
       array: (name, header) => {
         if (name !== samplesMember) return
-        this.#samples = checkSamples(this.#source.uri, header, options)
+        this.#samples = checkSamples(this.#source.uri, header, options, samplesArray)
       },
     }
   }

@@ -4,9 +4,8 @@ import type { Io } from '../../storage/types.js'
 import { crc32 } from '../checksums.js'
 import type { Inflater } from '../inflate.js'
 import { u32, u64 } from '../little-endian.js'
-import { maxNpyHeaderBytes, type NpyHeader, parseNpyHeader } from '../npy.js'
+import { maxNpyHeaderBytes, type NpyHeader, parseNpyHeader } from '../npy/layout.js'
 import type { ByteSink, SequentialSource } from '../sequential.js'
-import { samplesMember } from './array.js'
 import {
   type ArchiveEnd,
   centralEntryBytes,
@@ -26,6 +25,7 @@ import {
   parseLocalHeader,
   stored,
 } from './layout.js'
+import { samplesMember } from './members.js'
 
 export interface ArchiveVisitor {
   /** True: everything is decoded and checked. False: of `x` the headers are parsed, the rest is fetched and passed over. */

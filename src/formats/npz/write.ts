@@ -1,10 +1,9 @@
 // Writes the .npz files that DLIO's generator makes through `np.savez`: two stored members x and y, in one pass. Layout: README.md.
-import { ConfigError } from '../../errors.js'
 import { crc32 } from '../checksums.js'
-import { type ElementType, elementTypeByName, elementTypeNames } from '../dtype.js'
-import { encodeNpyHeader } from '../npy.js'
+import { appendContent, checkedType } from '../content.js'
+import { elementTypeByName } from '../dtype.js'
+import { encodeNpyHeader } from '../npy/layout.js'
 import type { ContentSource, FileSpec, FormatWriter, OutputFile } from '../types.js'
-import { labelsMember, samplesMember } from './array.js'
 import {
   centralFixedBytes,
   centralSignature,
@@ -17,6 +16,7 @@ import {
   localFixedBytes,
   localSignature,
 } from './layout.js'
+import { labelsMember, samplesMember } from './members.js'
 
 /** Beyond these, sizes and offsets of the central directory are 64 bits wide (Python `zipfile.ZIP64_LIMIT`; not 4 GiB). */
 const zip64Limit = 2 ** 31 - 1
@@ -34,20 +34,13 @@ interface Member {
   readonly offset: number
 }
 
-function membersOf(spec: FileSpec): { type: ElementType; members: Member[]; directoryOffset: number } {
-  const type = elementTypeByName(spec.elementType)
-  if (type === undefined)
-    throw new ConfigError(
-      `record_element_type ${spec.elementType} cannot be written to .npz files; one of ${elementTypeNames().join(', ')} can`,
-    )
-  const elements = spec.dims.reduce((product, n) => product * n, spec.samples)
-  if (![...spec.dims, spec.samples].every((n) => Number.isInteger(n) && n >= 0) || !Number.isSafeInteger(elements * type.itemBytes))
-    throw new ConfigError(`an .npz file cannot hold ${spec.samples} samples of shape (${spec.dims.join(', ')}): impossible numbers`)
+function membersOf(spec: FileSpec): { members: Member[]; directoryOffset: number } {
+  const { type, sampleBytes } = checkedType(spec, 'an .npz file')
   const xHeader = encodeNpyHeader(type, [...spec.dims, spec.samples])
   const yHeader = encodeNpyHeader(elementTypeByName('int64')!, [spec.samples])
-  const x = { name: samplesMember, header: xHeader, byteLength: xHeader.length + elements * type.itemBytes, offset: 0 }
+  const x = { name: samplesMember, header: xHeader, byteLength: xHeader.length + sampleBytes * spec.samples, offset: 0 }
   const y = { name: labelsMember, header: yHeader, byteLength: yHeader.length + 8 * spec.samples, offset: memberBytes(x) }
-  return { type, members: [x, y], directoryOffset: y.offset + memberBytes(y) }
+  return { members: [x, y], directoryOffset: y.offset + memberBytes(y) }
 }
 
 function memberBytes(member: { name: string; byteLength: number }): number {
@@ -75,7 +68,7 @@ export const npzWriter: FormatWriter = {
   write(spec: FileSpec, content: ContentSource, out: OutputFile): void {
     const { members, directoryOffset } = membersOf(spec)
     const [x, y] = members as [Member, Member]
-    const crcs = [writeMember(x, out, random(content)), writeMember(y, out, zeros)]
+    const crcs = [writeMember(x, out, content), writeMember(y, out, zeros)]
     const directory = members.map((member, i) => centralEntry(member, crcs[i]!))
     for (const entry of directory) out.append(entry)
     out.append(
@@ -88,30 +81,22 @@ export const npzWriter: FormatWriter = {
   },
 }
 
-/** Gives up to `maxBytes` bytes of an array's data. */
-type Data = (maxBytes: number) => Uint8Array
-
-function random(content: ContentSource): Data {
-  return (maxBytes) => content.next(maxBytes)
+const zeroPiece = new Uint8Array(65_536)
+const zeros: ContentSource = {
+  preferredBytes: zeroPiece.length,
+  next: (maxBytes) => (maxBytes < zeroPiece.length ? zeroPiece.subarray(0, maxBytes) : zeroPiece),
 }
 
-const zeroPiece = new Uint8Array(65_536)
-const zeros: Data = (maxBytes) => (maxBytes < zeroPiece.length ? zeroPiece.subarray(0, maxBytes) : zeroPiece)
-
 /** Writes a member and returns its CRC-32, which is put into the header once it is known. */
-function writeMember(member: Member, out: OutputFile, data: Data): number {
+function writeMember(member: Member, out: OutputFile, data: ContentSource): number {
   const begin = out.byteLength
   out.append(localHeader(member))
   out.append(member.header)
   let crc = crc32(member.header)
-  for (let left = member.byteLength - member.header.length; left > 0; ) {
-    const piece = data(left)
-    if (piece.length === 0 || piece.length > left)
-      throw new RangeError(`content source gave ${piece.length} bytes where at most ${left} were asked`)
+  appendContent(data, member.byteLength - member.header.length, (piece) => {
     crc = crc32(piece, crc)
     out.append(piece)
-    left -= piece.length
-  }
+  })
   const patch = new Uint8Array(4)
   new DataView(patch.buffer).setUint32(0, crc, true)
   out.patch(begin + 14, patch)

@@ -1,19 +1,12 @@
 // Writes the TFRecord files that DLIO's generator makes, and their index files, in one pass. Layout: README.md.
 import { ConfigError } from '../../errors.js'
 import { crc32c, maskCrc } from '../checksums.js'
-import { elementTypeByName, elementTypeNames } from '../dtype.js'
-import type { ContentSource, FileSpec, FormatWriter, OutputFile } from '../types.js'
+import { appendContent, checkedType } from '../content.js'
+import type { ContentSource, FileSpec, FormatWriter, OutputFile, SideOutput } from '../types.js'
 import { type ExampleWrapping, encodeFrameHeader, exampleWrapping, frameFooterBytes, frameHeaderBytes, maxExampleBytes } from './layout.js'
 
 function recordOf(spec: FileSpec): ExampleWrapping & { readonly imageBytes: number; readonly framedBytes: number } {
-  const type = elementTypeByName(spec.elementType)
-  if (type === undefined)
-    throw new ConfigError(
-      `record_element_type ${spec.elementType} cannot be written to TFRecord files; one of ${elementTypeNames().join(', ')} can`,
-    )
-  if (![...spec.dims, spec.samples].every((n) => Number.isInteger(n) && n >= 0))
-    throw new ConfigError(`a TFRecord file cannot hold ${spec.samples} samples of shape (${spec.dims.join(', ')}): impossible numbers`)
-  const imageBytes = spec.dims.reduce((product, n) => product * n, type.itemBytes)
+  const { sampleBytes: imageBytes } = checkedType(spec, 'a TFRecord file')
   // Their wrapping is below 100 bytes; the exact rule is checked next, on numbers that are known to be exact.
   if (imageBytes > maxExampleBytes) failTooLong(imageBytes)
   const wrapping = exampleWrapping(imageBytes)
@@ -32,7 +25,7 @@ export const tfrecordWriter: FormatWriter = {
     return recordOf(spec).framedBytes * spec.samples
   },
 
-  write(spec: FileSpec, content: ContentSource, out: OutputFile, side: (kind: 'index', bytes: Uint8Array) => void): void {
+  write(spec: FileSpec, content: ContentSource, out: OutputFile, side: SideOutput): void {
     const { prefix, payloadBytes, imageBytes, framedBytes } = recordOf(spec)
     const header = encodeFrameHeader(payloadBytes)
     const prefixCrc = crc32c(prefix)
@@ -44,14 +37,10 @@ export const tfrecordWriter: FormatWriter = {
       out.append(header)
       out.append(prefix)
       let crc = prefixCrc
-      for (let left = imageBytes; left > 0; ) {
-        const piece = content.next(left)
-        if (piece.length === 0 || piece.length > left)
-          throw new RangeError(`content source gave ${piece.length} bytes where at most ${left} were asked`)
+      appendContent(content, imageBytes, (piece) => {
         crc = crc32c(piece, crc)
         out.append(piece)
-        left -= piece.length
-      }
+      })
       footerView.setUint32(0, maskCrc(crc), true)
       out.append(footer)
     }

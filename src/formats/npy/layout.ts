@@ -1,6 +1,6 @@
 // The .npy header: a magic, a version, a length and a Python dict literal. Pure. Layout: NumPy `numpy/lib/format.py`.
-import { DataError } from '../errors.js'
-import { type ElementType, elementTypeByDescr } from './dtype.js'
+import { DataError } from '../../errors.js'
+import { type ElementType, elementTypeByDescr } from '../dtype.js'
 
 export interface NpyHeader {
   /** Length of the header in bytes: the data begin here. */
