@@ -13,7 +13,7 @@ import { runDigest } from '../order/digest.js'
 import { type DlioFilesInput, writeRankFiles, writeSummaryFile } from '../output/dlio-files.js'
 import { DlioLog, type DlioLogOptions, dlioLogOptions } from '../output/dlio-log.js'
 import { type RunLog, type RunPart, teeLog } from '../output/events.js'
-import { readHost } from '../output/host.js'
+import { readHost, readMeminfo } from '../output/host.js'
 import { buildResult, type Result, writeResult } from '../output/result.js'
 import { prepareOutputFolder } from '../output/writable.js'
 import { packageInfo } from '../package.js'
@@ -130,6 +130,8 @@ async function train(
     (code === cacheWarningCode ? logs.people : log).line('warning', message)
   announceSteps(plan, log)
 
+  const meminfo = new Map<number, ReturnType<typeof readMeminfo>>()
+  const tell = eventsOf(plan, log)
   const engine = startEngine({
     plan,
     permutations,
@@ -138,7 +140,10 @@ async function train(
     verify: options.verify,
     tracePath: options.tracePath,
     completeTrace: streams(workload) ? stepsFromPlan(freshPlan()) : undefined,
-    onMessage: eventsOf(plan, log),
+    onMessage: (message) => {
+      if (message.kind === 'epochStarts') meminfo.set(message.epoch, readMeminfo())
+      tell(message)
+    },
   })
   const stop = () => engine.stop()
   if (options.signal.aborted) stop()
@@ -152,7 +157,7 @@ async function train(
       code: 'bounded-requests',
       message: `O_DIRECT requests are ${measured.io.requestBytes / 2 ** 20} MiB each, not whole files as DLIO's are, to bound memory`,
     })
-  const record = runRecord({ plan, engine: measured, host, beginMs, endMs: Date.now() })
+  const record = runRecord({ plan, engine: measured, host, beginMs, endMs: Date.now(), meminfo })
   const summary = summarizeRun(record, workload)
   const interruption = measured.complete ? undefined : 'interrupted by a signal'
   const result = buildResult({

@@ -1,6 +1,6 @@
 // From what the engine measured to the record that metrics and outputs are made from.
 import type { EngineResult } from '../engine/run.js'
-import type { HostRecord, RunRecord } from '../metrics/records.js'
+import type { EpochRecord, HostRecord, RunRecord } from '../metrics/records.js'
 import { cpusAvailable } from '../output/host.js'
 import type { Plan } from '../plan/types.js'
 
@@ -10,15 +10,17 @@ export interface Measured {
   readonly host: HostRecord
   readonly beginMs: number
   readonly endMs: number
+  /** /proc/meminfo at the start of each epoch. */
+  readonly meminfo: ReadonlyMap<number, HostRecord['meminfo']>
 }
 
 /** CPU seconds and memory are those of the whole process, generation included if it was part of it. */
-export function runRecord({ plan, engine, host, beginMs, endMs }: Measured): RunRecord {
+export function runRecord({ plan, engine, host, beginMs, endMs, meminfo }: Measured): RunRecord {
   const { user, system } = process.cpuUsage()
   return {
     beginMs,
     endMs,
-    ranks: engine.ranks,
+    ranks: engine.ranks.map((rank) => ({ ...rank, epochs: rank.epochs.map((epoch) => withMemory(epoch, meminfo.get(epoch.epoch))) })),
     hosts: [host],
     stepsPerEpoch: plan.train.steps,
     stepsPerEval: plan.valid.steps,
@@ -37,4 +39,9 @@ export function runRecord({ plan, engine, host, beginMs, endMs }: Measured): Run
     },
     histograms: engine.latency === undefined ? {} : { sampleReadUs: engine.latency },
   }
+}
+
+/** What the system told at the start of the epoch; nothing where it has no such file. */
+function withMemory(epoch: EpochRecord, meminfo: HostRecord['meminfo'] = {}): EpochRecord {
+  return Object.keys(meminfo).length === 0 ? epoch : { ...epoch, meminfo }
 }
