@@ -7,6 +7,7 @@ import type { EpochRecord, IoRecord, LatencySummary, RankRecord } from '../metri
 import { entryFile } from '../package.js'
 import type { Plan } from '../plan/types.js'
 import { meterSlot } from '../storage/meter.js'
+import type { ObjectAccess } from '../storage/object/read-options.js'
 import { layOutLanes, readExtent, requestSize } from './lanes.js'
 import type { ConductorStart, ReaderThreadStart, RunBase, ThreadMessage } from './messages.js'
 import { progressSlot, SharedState, timeSlot } from './shared-state.js'
@@ -19,6 +20,8 @@ export interface EngineOptions {
   /** Local path of the data folder. */
   readonly folder: string
   readonly direct: boolean
+  /** Where the data folder is a place in an object store; `folder` then is its `rootUri`. */
+  readonly objects?: ObjectAccess | undefined
   readonly verify: boolean
   /** Where to write the trace, if wanted. */
   readonly tracePath?: string | undefined
