@@ -1,5 +1,6 @@
 // How large each generated file is: the dimensions that DLIO's generators draw.
 import type { Workload } from '../config/workload.js'
+import { elementTypeByName } from '../formats/dtype.js'
 import type { FileSpec, FormatWriter } from '../formats/types.js'
 import type { FileList } from '../order/types.js'
 import { formatWriter } from './format-writer.js'
@@ -54,6 +55,14 @@ export function typicalDims(workload: Workload): readonly number[] {
   if (recordDims.length > 0) return recordDims
   const side = Math.trunc(Math.sqrt(recordLengthBytes))
   return [side, side]
+}
+
+/** Bytes of a sample's array where all files have the same dimensions, undefined where they are drawn. */
+export function fixedSampleBytes(workload: Workload): number | undefined {
+  const { recordLengthBytesStdev, recordElementType } = workload.dataset
+  const itemBytes = elementTypeByName(recordElementType)?.itemBytes
+  if (recordLengthBytesStdev > 0 || itemBytes === undefined) return undefined
+  return typicalDims(workload).reduce((product, dim) => product * dim, itemBytes)
 }
 
 /** The files that a workload generates, training files first, then evaluation files: DLIO's one list, in the order of their numbers. */

@@ -221,7 +221,7 @@ export class Lane {
   }
 }
 
-function sampleReader({ workload }: LaneContext, reader: SampleReader): SampleReader {
+function sampleReader({ workload, readerOptions }: LaneContext, reader: SampleReader): SampleReader {
   if (!usesGenerators(workload)) return reader
-  return new GeneratorFiles(reader, workload.dataset.numSamplesPerFile, workload.semantics === 'mlcommons')
+  return new GeneratorFiles(reader, workload.dataset.numSamplesPerFile, readerOptions.extent === 'file')
 }

@@ -1,6 +1,6 @@
 // How many lanes a run has, which threads drive them, and how large their reads are. Pure.
 import { availableParallelism } from 'node:os'
-import type { Workload } from '../config/workload.js'
+import type { FormatName, Workload } from '../config/workload.js'
 import type { ReadExtent } from '../formats/types.js'
 import { readersAtOnce } from '../frameworks/index.js'
 import type { Plan } from '../plan/types.js'
@@ -46,10 +46,13 @@ function laneGroups(ranks: number, lanesPerRank: number, atOnce: number): number
   return groups
 }
 
+/** Formats whose readers MLCommons' DLIO has left as upstream's are; its other readers take in whole files. */
+const sharedReaders: readonly FormatName[] = ['csv', 'indexed_binary', 'mmap_indexed_binary']
+
 /** Which bytes are asked for one sample: a framework profile reads what a data set of its own would, DLIO's mapping what DLIO does. */
-export function readExtent({ profile, semantics }: Workload): ReadExtent {
+export function readExtent({ profile, semantics, dataset }: Workload): ReadExtent {
   if (profile !== null) return 'sample'
-  return semantics === 'upstream' ? 'upstream' : 'file'
+  return semantics === 'upstream' || sharedReaders.includes(dataset.format) ? 'upstream' : 'file'
 }
 
 const KiB = 1024

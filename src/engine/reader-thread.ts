@@ -1,5 +1,6 @@
 // What a reader thread does: drive its lanes, blocking one after the other or many on its event loop, and sleep when nobody has credit.
 import type { MessagePort } from 'node:worker_threads'
+import { fixedSampleBytes } from '../dataset/dims.js'
 import { unpackList } from '../dataset/file-lists.js'
 import { computedFiles } from '../dataset/naming.js'
 import { getFormat } from '../formats/index.js'
@@ -60,14 +61,16 @@ export async function readerThread(start: ReaderThreadStart, port: MessagePort):
 }
 
 function readerOptions({ workload, read }: ReaderThreadStart): ReaderOptions {
+  const { dataset, reader } = workload
+  const extent = readExtent(workload)
   return {
-    extent: readExtent(workload),
+    extent,
     requestBytes: read.requestBytes,
     verify: read.verify,
-    samplesPerFile: workload.dataset.numSamplesPerFile,
-    elementType: workload.dataset.recordElementType,
-    keepOpen:
-      workload.profile === null && workload.semantics === 'upstream' && (workload.reader.keepsFilesOpen || usesGenerators(workload)),
+    samplesPerFile: dataset.numSamplesPerFile,
+    elementType: dataset.recordElementType,
+    keepOpen: extent === 'upstream' && (reader.keepsFilesOpen || usesGenerators(workload)),
+    sampleBytes: fixedSampleBytes(workload),
   }
 }
 

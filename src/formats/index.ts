@@ -3,8 +3,13 @@ import { ConfigError } from '../errors.js'
 import { lazily } from '../package.js'
 import type { Format } from './types.js'
 
+const indexedBinaries = () => lazily<typeof import('./indexed-binary/index.js')>('formats/indexed-binary/index.js')
+
 /** Names of DLIO's formats → how to load them. */
 const table: Readonly<Record<string, () => Format>> = {
+  indexed_binary: () => indexedBinaries().indexedBinary,
+  mmap_indexed_binary: () => indexedBinaries().mmapIndexedBinary,
+  synthetic: () => lazily<typeof import('./synthetic/index.js')>('formats/synthetic/index.js').synthetic,
   npy: () => lazily<typeof import('./npy/index.js')>('formats/npy/index.js').npy,
   npz: () => lazily<typeof import('./npz/index.js')>('formats/npz/index.js').npz,
   hdf5: () => lazily<typeof import('./hdf5/index.js')>('formats/hdf5/index.js').hdf5,

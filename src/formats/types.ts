@@ -65,6 +65,8 @@ export interface Inspection {
   /** One entry per sample; with several arrays a sample, an object keyed by array name. Format-specific extra fields are allowed. */
   readonly samples: readonly (Record<string, unknown> | ArrayInfo)[]
   readonly labels: readonly unknown[] | null
+  /** Of a file without samples (synthetic): what it holds. */
+  readonly text?: string
 }
 
 /** What the generator wants in one file. */

@@ -1,5 +1,5 @@
 // What a person should know about a plan before trusting its result.
-import type { FrameworkProfile, Warning, Workload } from '../config/workload.js'
+import type { FormatName, FrameworkProfile, Warning, Workload } from '../config/workload.js'
 import type { SplitPlan, World } from './types.js'
 
 /** Warnings of a plan: at most one a split about samples, one about orders that cannot be DLIO's own. */
@@ -22,7 +22,16 @@ export function planWarnings(workload: Workload, world: World, train: SplitPlan,
       message:
         'reader.sample_shuffle: random is unseeded in DLIO, so that no two of its runs read in the same order; here the order is drawn from train.seed',
     })
+  const untouched = unreadFormats[dataset.format]
+  if (untouched !== undefined && reader.dataLoader !== 'synthetic') warnings.push({ code: 'nothing-read', message: untouched })
   return warnings
+}
+
+/** Formats of whose samples DLIO reads not a byte. */
+const unreadFormats: Readonly<Partial<Record<FormatName, string>>> = {
+  mmap_indexed_binary:
+    'dataset.format: mmap_indexed_binary maps files and looks at no sample, in DLIO as here: the storage is asked for the indexes only; indexed_binary, or a framework profile, reads the samples',
+  synthetic: 'dataset.format: synthetic files are never opened, in DLIO as here: the storage is asked for nothing',
 }
 
 /** Where readiness decides, the order can only be that of a run in which everything becomes ready in order. */

@@ -204,6 +204,15 @@ describe('warnings', () => {
     assert.deepEqual(files[2], files[0])
     assert.notDeepEqual(files[1], files[0])
   })
+
+  test('say of formats whose samples DLIO never reads that nothing is read', () => {
+    for (const format of ['mmap_indexed_binary', 'synthetic'])
+      assert.deepEqual(
+        plan({ dataset: { format } }).warnings.map(({ code }) => code),
+        ['nothing-read'],
+      )
+    assert.deepEqual(plan({ dataset: { format: 'indexed_binary' } }).warnings, [])
+  })
 })
 
 describe('computation times', () => {

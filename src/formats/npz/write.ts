@@ -2,6 +2,7 @@
 import { crc32 } from '../checksums.js'
 import { appendContent, checkedType } from '../content.js'
 import { elementTypeByName } from '../dtype.js'
+import { setU64 } from '../little-endian.js'
 import { encodeNpyHeader } from '../npy/layout.js'
 import type { ContentSource, FileSpec, FormatWriter, OutputFile } from '../types.js'
 import {
@@ -174,11 +175,6 @@ function endRecords(entries: number, directoryOffset: number, directoryBytes: nu
   view.setUint32(wideBytes + 12, directoryBytes, true)
   view.setUint32(wideBytes + 16, Math.min(directoryOffset, 0xffffffff), true)
   return bytes
-}
-
-function setU64(view: DataView, at: number, value: number): void {
-  view.setUint32(at, value % 4_294_967_296, true)
-  view.setUint32(at + 4, Math.floor(value / 4_294_967_296), true)
 }
 
 function setText(bytes: Uint8Array, at: number, text: string): void {
