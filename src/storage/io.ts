@@ -3,9 +3,12 @@ import type { AsyncStorage, BlockingStorage, Io, IoRequest, Window } from './typ
 
 const pageBytes = 4096
 
-/** Page-aligned, shared memory for one reader. `capacity` is the largest read; two more pages leave room for aligned over-reads. */
-export function createWindow(capacity: number): Window {
-  const pages = Math.ceil((capacity + 2 * pageBytes) / 65_536)
+/**
+ * Page-aligned, shared memory for one reader. `capacity` is the largest read; two more pages leave room for aligned over-reads. With several
+ * `pieces` there is room for as many reads, each on pages of its own, of which the storage shows one at a time.
+ */
+export function createWindow(capacity: number, pieces = 1): Window {
+  const pages = Math.ceil((pieces * Math.ceil(capacity / pageBytes) * pageBytes + 2 * pageBytes) / 65_536)
   const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
   return { bytes: new Uint8Array(buffer), view: new DataView(buffer), capacity, begin: 0, end: 0 }
 }
@@ -68,7 +71,8 @@ export async function runAsync<T>(io: Io<T>, storage: AsyncStorage): Promise<T> 
   while (!turn.done) {
     let answer: number
     try {
-      answer = await storage.perform(turn.value)
+      const given = storage.perform(turn.value)
+      answer = typeof given === 'number' ? given : await given
     } catch (error) {
       turn = io.throw(error)
       continue

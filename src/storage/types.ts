@@ -36,5 +36,6 @@ export interface BlockingStorage {
 
 /** What carries out requests on an event loop. */
 export interface AsyncStorage {
-  perform(request: IoRequest): Promise<number>
+  /** A number where the answer is at hand, which is cheaper than a promise. Throws or rejects with the storage's error. */
+  perform(request: IoRequest): number | Promise<number>
 }

@@ -1,16 +1,6 @@
 // How objects are read: what the configuration decides, plain data that goes to every reader thread with the grant.
+import type { RetryPolicy } from '../wrappers/retry.js'
 import type { AccessGrant } from './types.js'
-
-/** When a failed request is sent again, and when that is given up. */
-export interface RetryPolicy {
-  /** Requests for the same bytes, the first one included. */
-  readonly maxAttempts: number
-  /** Milliseconds from the first request on within which another attempt may begin. */
-  readonly budgetMs: number
-  /** Upper bound of the first pause; it doubles with each attempt up to `maxDelayMs`. The pause is drawn between half of the bound and the bound. */
-  readonly baseDelayMs: number
-  readonly maxDelayMs: number
-}
 
 export interface ObjectReadOptions {
   /** Size of the ranged GETs that an object is read in; null: one plain GET an object, as DLIO does. */

@@ -1,28 +1,148 @@
-// Objects behind the I/O seam: every read is answered from GETs whose bodies land in the reader's window.
+// Objects behind the I/O seam: reads are answered from GETs whose bodies land in the reader's window.
 import { StorageError } from '../../errors.js'
-import type { AsyncStorage, IoRequest } from '../types.js'
+import type { AsyncStorage, IoRequest, Window } from '../types.js'
+import { Fetch } from './fetch.js'
+import { type ClientMeters, HttpClient } from './http/client.js'
+import type { BodySink } from './http/connection.js'
+import { OpenedObject } from './opened.js'
 import type { ObjectReadOptions } from './read-options.js'
+import { Route } from './route.js'
+import { encodeKey } from './signing/keys.js'
+import { type ObjectStream, ParallelStream, SerialStream } from './stream.js'
 import type { AccessGrant } from './types.js'
 
+/** How objects of a run are asked for. */
+export interface ObjectStorageOptions extends ObjectReadOptions {
+  /** `stream`: front to back, in plain GETs or parts, as long as a reader reads so; `ranges`: every read is a ranged GET of its own. */
+  readonly access: 'stream' | 'ranges'
+  /** What a reader asks for at once when it reads front to back. */
+  readonly requestBytes: number
+}
+
+interface Handle {
+  readonly object: OpenedObject
+  stream: ObjectStream | undefined
+  /** Number of the piece that the stream's reader asks for next. */
+  next: number
+}
+
 export class ObjectStorage implements AsyncStorage {
+  private readonly client: HttpClient
+  private readonly route: Route
+  private readonly handles: (Handle | undefined)[] = []
+  private readonly free: number[] = []
+  private readonly keyPrefix: string
+
   constructor(
-    private grant: AccessGrant,
+    grant: AccessGrant,
     /** What URIs begin with; the rest is a key below the grant's place. */
-    readonly rootUri: string,
-    readonly options: ObjectReadOptions,
+    private readonly rootUri: string,
+    private readonly options: ObjectStorageOptions,
+    private readonly meters: ClientMeters,
     /** Called when the storage refuses the credentials as expired; answered by {@link renew}. */
-    readonly askForGrant: () => void,
-  ) {}
+    askForGrant: () => void,
+    /** Number of the endpoint to begin with, so that threads do not all begin with the same. */
+    start = 0,
+  ) {
+    this.client = new HttpClient(grant, options, meters, start)
+    this.route = new Route(this.client, options.retry, askForGrant)
+    this.keyPrefix = grant.place.prefix === '' ? '' : `${grant.place.prefix}/`
+  }
 
   /** Takes up new credentials. */
   renew(grant: AccessGrant): void {
-    this.grant = grant
+    this.route.renew(grant)
   }
 
-  async perform(request: IoRequest): Promise<number> {
-    throw new StorageError(request.uri, request.op, `objects of ${this.grant.place.bucket} cannot be read yet`)
+  perform(request: IoRequest): number | Promise<number> {
+    switch (request.op) {
+      case 'open':
+        return this.open(request.uri)
+      case 'size':
+        return this.size(this.handles[request.handle]!.object)
+      case 'read':
+        return this.read(this.handles[request.handle]!, request)
+      case 'close': {
+        this.handles[request.handle]!.stream?.abort()
+        this.handles[request.handle] = undefined
+        this.free.push(request.handle)
+        return 0
+      }
+    }
   }
 
   /** Closes all connections; requests in flight fail. */
-  close(): void {}
+  close(): void {
+    for (const handle of this.handles) handle?.stream?.abort()
+    this.client.close()
+  }
+
+  /** Nothing is asked of the storage yet. */
+  private open(uri: string): number {
+    if (!uri.startsWith(this.rootUri)) throw new StorageError(uri, 'open', `it lies outside of ${this.rootUri}`)
+    const object = new OpenedObject(uri, this.keyOf(uri))
+    const handle = this.free.pop() ?? this.handles.length
+    this.handles[handle] = { object, stream: undefined, next: 0 }
+    this.meters.io.opened()
+    return handle
+  }
+
+  private keyOf(uri: string): string {
+    try {
+      return encodeKey(this.keyPrefix + uri.slice(this.rootUri.length))
+    } catch {
+      throw new StorageError(uri, 'open', 'its name is not valid Unicode')
+    }
+  }
+
+  private size(object: OpenedObject): number | Promise<number> {
+    return object.size >= 0 ? object.size : this.askSize(object)
+  }
+
+  private async askSize(object: OpenedObject): Promise<number> {
+    await new Fetch(this.client, this.route, object, 0, -1, noBody, false, () => {}, 'HEAD').run()
+    return object.size
+  }
+
+  private read(handle: Handle, { byteOffset, byteLength, window }: IoRequest): number | Promise<number> {
+    const { requestBytes, access } = this.options
+    if (access === 'stream' && byteLength === requestBytes && byteOffset === handle.next * requestBytes) {
+      handle.stream ??= this.startStream(handle, window)
+      if (handle.stream !== undefined) return handle.stream.read(handle.next++)
+    }
+    return this.readRange(handle, byteOffset, byteLength, window)
+  }
+
+  /** A stream begins at the begin of an object only. */
+  private startStream({ object, next }: Handle, window: Window): ObjectStream | undefined {
+    if (next !== 0) return undefined
+    const { requestBytes, partBytes, partsInFlight } = this.options
+    return partsInFlight > 1
+      ? new ParallelStream(this.client, this.route, object, window, requestBytes, partsInFlight)
+      : new SerialStream(this.client, this.route, object, window, requestBytes, partBytes)
+  }
+
+  /** Exactly the bytes asked, by a request of their own; a stream that is under way ends. */
+  private async readRange(handle: Handle, byteOffset: number, byteLength: number, window: Window): Promise<number> {
+    const { object } = handle
+    handle.stream?.abort()
+    handle.stream = undefined
+    handle.next = -1
+    window.begin = 0
+    window.end = 0
+    if (byteLength === 0 || (object.size >= 0 && byteOffset >= object.size)) return 0
+    let got = 0
+    const sink: BodySink = {
+      space: () => (got < byteLength ? window.bytes.subarray(got, byteLength) : undefined),
+      filled: (bytes) => {
+        got += bytes
+      },
+    }
+    await new Fetch(this.client, this.route, object, byteOffset, byteOffset + byteLength, sink, false).run()
+    window.end = got
+    return got
+  }
 }
+
+/** HEAD brings none. */
+const noBody: BodySink = { space: () => undefined, filled: () => {} }

@@ -1,0 +1,207 @@
+// Fetching one range of an object, or all of it: checks that responses are the answer to what was asked, goes on where a broken one stopped,
+// and says who failed and why when that is given up.
+import { DlDriverError, StorageError } from '../../errors.js'
+import { type FailedAttempt, type Retrying, type Verdict, withRetry } from '../wrappers/retry.js'
+import type { HttpClient, ObjectRequest, RequestHandle } from './http/client.js'
+import type { BodySink } from './http/connection.js'
+import { HttpFault } from './http/faults.js'
+import type { ResponseHead } from './http/head.js'
+import type { OpenedObject } from './opened.js'
+import type { Route } from './route.js'
+
+/** Fetches bytes [begin, end) of an object into a sink; `end` −1 means to its end, `whole` without a Range header. */
+export class Fetch implements ObjectRequest, BodySink, Retrying {
+  readonly method: 'GET' | 'HEAD'
+  range = ''
+  /** File offset of the next byte. */
+  private at: number
+  /** File offset at which the present response's body ends; −1 where it does not say. */
+  private bodyEnd = -1
+  private handle: RequestHandle | undefined
+  private url = ''
+  private aborted = false
+  private readonly route: ReturnType<Route['begin']>
+
+  constructor(
+    private readonly client: HttpClient,
+    route: Route,
+    private readonly object: OpenedObject,
+    private readonly begin: number,
+    private readonly end: number,
+    private readonly sink: BodySink,
+    /** Whether the first request asks for the whole object, as DLIO does. */
+    private readonly whole: boolean,
+    /** Called at the head of the first response, once the object's size is known (or known not to be told). */
+    private readonly onSize: () => void = () => {},
+    method: 'GET' | 'HEAD' = 'GET',
+  ) {
+    this.method = method
+    this.at = begin
+    this.route = route.begin()
+  }
+
+  get key(): string {
+    return this.object.key
+  }
+
+  get ifMatch(): string {
+    return this.object.ifMatch
+  }
+
+  /** Resolves when all bytes are in the sink, or the object has ended. Throws StorageError. */
+  async run(): Promise<void> {
+    const attempts = await withRetry(() => this.attempt(), this.route.policy, this)
+    this.client.meters.objects.completed(attempts)
+  }
+
+  /** The sink has room again. */
+  proceed(): void {
+    this.handle?.proceed()
+  }
+
+  /** Gives it up: `run` rejects soon, and nothing is written to the sink any more. */
+  abort(): void {
+    this.aborted = true
+    this.handle?.abort()
+    this.route.wake()
+  }
+
+  private async attempt(): Promise<void> {
+    if (this.aborted) throw givenUp
+    // All had come before the last response broke off.
+    if (this.bodyEnd >= 0 && this.at === this.bodyEnd && this.at > this.begin) return
+    const plain = this.method === 'HEAD' || (this.whole && this.at === this.begin && this.begin === 0)
+    this.range = plain ? '' : `bytes=${this.at}-${this.lastByte()}`
+    await this.client.send(
+      this,
+      (handle, url) => {
+        this.handle = handle
+        this.url = url
+        if (this.aborted) handle.abort()
+      },
+      this.route.destination,
+    )
+    if (this.method === 'HEAD') return
+    if (this.bodyEnd < 0) this.object.ends(this.at)
+    else if (this.at < this.bodyEnd) throw new HttpFault('shortBody', `the body ended ${this.bodyEnd - this.at} bytes early`)
+  }
+
+  /** Last byte to ask for, as a Range header has it; '' for an open end. */
+  private lastByte(): string {
+    const { end, object } = this
+    if (end < 0) return object.size < 0 ? '' : String(object.size - 1)
+    return String((object.size < 0 ? end : Math.min(end, object.size)) - 1)
+  }
+
+  accept(head: ResponseHead): BodySink | undefined {
+    const { status } = head
+    if (status === 412) throw this.object.changed('its ETag is another one now (status 412)')
+    if (this.method === 'HEAD') return status === 200 ? this.takeHeadResponse(head) : undefined
+    if (status === 416 && this.range !== '') return this.takeNoRange(head)
+    if (status !== 200 && status !== 206) return undefined
+    if (head.contentEncoding !== '' && head.contentEncoding !== 'identity')
+      throw new HttpFault('badResponse', `the object comes encoded (${head.contentEncoding}), so its bytes are not those stored`, {
+        retries: false,
+      })
+    if (this.range === '') this.takeWhole(head)
+    else if (head.rangeBegin >= 0) this.takeRange(head)
+    else this.takeWholeForRange(head)
+    this.onSize()
+    return this
+  }
+
+  private takeHeadResponse(head: ResponseHead): BodySink {
+    if (head.contentLength < 0) throw new HttpFault('badResponse', 'the response to HEAD has no Content-Length', { retries: false })
+    this.object.pin(head, head.contentLength)
+    return this
+  }
+
+  private takeWhole(head: ResponseHead): void {
+    if (head.status !== 200) throw new HttpFault('badResponse', `status ${head.status} where the whole object was asked for`)
+    this.object.pin(head, head.contentLength)
+    this.bodyEnd = head.contentLength
+  }
+
+  private takeRange(head: ResponseHead): void {
+    const { rangeBegin, rangeEnd, rangeTotal, contentLength } = head
+    const said = `Content-Range bytes ${rangeBegin}-${rangeEnd - 1}/${rangeTotal}`
+    const askedEnd = this.end < 0 ? rangeTotal : Math.min(this.end, rangeTotal)
+    // Some services answer a range behind the end with an empty 206.
+    const isEmpty = contentLength === 0 && this.at >= rangeTotal
+    if (!isEmpty && (rangeBegin !== this.at || rangeEnd !== askedEnd))
+      throw new HttpFault('badResponse', `${this.range} was asked for, the answer is ${said}`)
+    if (!isEmpty && contentLength >= 0 && contentLength !== rangeEnd - rangeBegin)
+      throw new HttpFault('badResponse', `Content-Length is ${contentLength}, ${said} makes ${rangeEnd - rangeBegin}`)
+    this.object.pin(head, rangeTotal)
+    this.bodyEnd = isEmpty ? this.at : rangeEnd
+  }
+
+  /** The whole object where a range was asked for: right only if the range is the whole object. */
+  private takeWholeForRange(head: ResponseHead): void {
+    if (head.status === 206) throw new HttpFault('badResponse', 'status 206 without Content-Range')
+    const fits = this.at === 0 && head.contentLength >= 0 && (this.end < 0 || head.contentLength <= this.end)
+    if (!fits)
+      throw new HttpFault(
+        'badResponse',
+        `the server ignores ranges: ${this.range} was asked for, the answer is the whole object (status 200)${head.contentLength < 0 ? '' : ` of ${head.contentLength} bytes`}`,
+      )
+    this.object.pin(head, head.contentLength)
+    this.bodyEnd = head.contentLength
+  }
+
+  /** The range lies behind the end of the object. */
+  private takeNoRange(head: ResponseHead): BodySink {
+    const { at, object } = this
+    const size = head.rangeTotal >= 0 ? head.rangeTotal : at === 0 ? 0 : object.size
+    if (size > at || (object.size >= 0 && at < object.size))
+      throw new HttpFault('badResponse', `status 416 for ${this.range} of an object of ${Math.max(size, object.size)} bytes`)
+    if (size >= 0) object.pin(head, size)
+    this.bodyEnd = at
+    this.onSize()
+    return discarding
+  }
+
+  space(): Uint8Array | undefined {
+    const room = this.sink.space()
+    if (this.bodyEnd < 0 || room === undefined) return room
+    const left = this.bodyEnd - this.at
+    if (left <= 0) throw new HttpFault('badResponse', 'the body is longer than its head says')
+    return room.length > left ? room.subarray(0, left) : room
+  }
+
+  filled(byteLength: number): void {
+    this.at += byteLength
+    this.sink.filled(byteLength)
+  }
+
+  judge({ error }: FailedAttempt): Verdict {
+    if (this.aborted || !(error instanceof HttpFault)) return { next: 'giveUp' }
+    return this.route.judge(error, this.url, this.key)
+  }
+
+  retries({ error }: FailedAttempt): void {
+    this.client.meters.objects.retried((error as HttpFault).kind)
+  }
+
+  sleep(durationMs: number): Promise<void> {
+    return this.route.sleep(durationMs)
+  }
+
+  giveUp({ error, attempts, elapsedMs }: FailedAttempt, reason: string | undefined): unknown {
+    if (error instanceof DlDriverError || !(error instanceof HttpFault)) return error
+    const often = attempts === 1 ? '' : `, ${attempts} attempts in ${(elapsedMs / 1000).toFixed(1)} s`
+    return new StorageError(
+      this.object.uri,
+      this.method === 'HEAD' ? 'ask the size' : 'read',
+      `${this.method}${this.range === '' ? '' : ` of ${this.range}`} at ${this.url}: ${error.detail} [${error.kind}${often}]${reason === undefined ? '' : `; ${reason}`}`,
+      error.facts.code,
+    )
+  }
+}
+
+/** What an aborted fetch ends with. */
+const givenUp = new HttpFault('reset', 'given up', { retries: false })
+
+const scrap = new Uint8Array(16 * 1024)
+/** Takes a body that nobody wants. */
+const discarding: BodySink = { space: () => scrap, filled: () => {} }

@@ -1,0 +1,313 @@
+// Sends one request and sees its response through: chooses the endpoint, signs, watches the clock, records. Knows nothing of retries.
+import type { IoMeter } from '../../meter.js'
+import type { ObjectMeter } from '../meter.js'
+import type { ObjectReadOptions } from '../read-options.js'
+import { createSigner } from '../signing/index.js'
+import type { RequestSigner } from '../signing/types.js'
+import type { AccessGrant } from '../types.js'
+import { connect, TlsMemory } from './connect.js'
+import type { BodySink, Connection, Exchange } from './connection.js'
+import { Endpoints, type Origin, type Target } from './endpoints.js'
+import { HttpFault } from './faults.js'
+import type { ResponseHead } from './head.js'
+import { faultOfStatus, mostErrorBytes } from './status.js'
+
+/** One request for an object. */
+export interface ObjectRequest {
+  readonly method: 'GET' | 'HEAD'
+  /** Percent-encoded key. */
+  readonly key: string
+  /** Value of the Range header, or ''. */
+  readonly range: string
+  /** Value of the If-Match header, or ''. */
+  readonly ifMatch: string
+  /** Where the body goes; undefined where the response is not the object: it then becomes a fault. Throws what ends the request. */
+  accept(head: ResponseHead): BodySink | undefined
+}
+
+/** A request in flight, which can be told that its sink has room again, or be given up. */
+export interface RequestHandle {
+  proceed(): void
+  abort(): void
+}
+
+/** Endpoints and path under which the place's objects are asked for. */
+export interface Destination {
+  readonly endpoints: Endpoints
+  readonly pathPrefix: string
+}
+
+export interface ClientMeters {
+  readonly io: IoMeter
+  readonly objects: ObjectMeter
+}
+
+export class HttpClient {
+  private signer: RequestSigner
+  private region: string | undefined
+  private readonly tls: TlsMemory
+  private home: Destination
+  private readonly active = new Set<Running>()
+  private watch: NodeJS.Timeout | undefined
+  private isClosed = false
+
+  constructor(
+    private access: AccessGrant,
+    readonly options: Pick<ObjectReadOptions, 'connectTimeoutMs' | 'headTimeoutMs' | 'stallTimeoutMs' | 'stallBytes'>,
+    readonly meters: ClientMeters,
+    /** Number of the first endpoint to be used, so that several clients do not begin with the same. */
+    start: number,
+  ) {
+    this.signer = createSigner(access)
+    this.tls = TlsMemory.of(access)
+    this.home = { endpoints: new Endpoints(access.endpoints, start), pathPrefix: access.pathPrefix }
+  }
+
+  get grant(): AccessGrant {
+    return this.access
+  }
+
+  /** Takes up new credentials for the same place. */
+  renew(grant: AccessGrant): void {
+    this.access = grant
+    this.signer = createSigner(grant, this.region)
+  }
+
+  /** Signs for another region from now on. */
+  useRegion(region: string): void {
+    this.region = region
+    this.signer = createSigner(this.access, region)
+  }
+
+  /** A destination elsewhere. Requests that go there count for the first endpoint. */
+  destination(url: string, pathPrefix: string): Destination {
+    return { endpoints: new Endpoints([url], 0), pathPrefix }
+  }
+
+  /** Sends all requests there from now on. */
+  moveTo(destination: Destination): void {
+    this.home = destination
+  }
+
+  /**
+   * Resolves with the endpoint when the response has come in full; rejects with HttpFault, or with what `accept` or the sink threw.
+   * `started` is called with the handle once the request is on its way, and with the endpoint's URL for error messages.
+   */
+  async send(request: ObjectRequest, started: (handle: RequestHandle, url: string) => void, elsewhere?: Destination): Promise<void> {
+    const { endpoints, pathPrefix } = elsewhere ?? this.home
+    const origin = endpoints.choose(performance.now())
+    started(notYet, origin.url)
+    if (!origin.isResolved) await resolve(origin, endpoints)
+    const { connection, target } = this.idleConnection(origin) ?? (await this.connected(origin))
+    if (this.isClosed) {
+      connection.fail(new HttpFault('reset', 'closed'))
+      throw new HttpFault('reset', 'the storage was closed', { retries: false })
+    }
+    const text = this.textOf(request, origin, pathPrefix)
+    await new Promise<void>((resolve, reject) => {
+      const running = new Running(this, request, text, connection, target, resolve, reject)
+      this.active.add(running)
+      this.watch ??= this.startWatch()
+      this.meters.io.readStarts()
+      connection.send(running)
+      started(running, origin.url)
+    })
+  }
+
+  close(): void {
+    this.isClosed = true
+    clearInterval(this.watch)
+    this.watch = undefined
+    this.home.endpoints.close()
+    for (const running of this.active) running.abort()
+  }
+
+  /** A request is over: `bytes` came in. */
+  ended(running: Running, bytes: number): void {
+    this.active.delete(running)
+    this.meters.io.readEnds(bytes)
+  }
+
+  private textOf(request: ObjectRequest, { host }: Origin, pathPrefix: string): string {
+    const { method, key, range, ifMatch } = request
+    const path = pathPrefix + key
+    const { signer } = this
+    const headers = signer.headers({ method, host, path, range, ifMatch, nowMs: Date.now() })
+    return `${method} ${path}${signer.query} HTTP/1.1\r\nhost: ${host}\r\n${range === '' ? '' : `range: ${range}\r\n`}${ifMatch === '' ? '' : `if-match: ${ifMatch}\r\n`}${headers}\r\n`
+  }
+
+  private idleConnection(origin: Origin): { connection: Connection; target: Target } | undefined {
+    const nowMs = performance.now()
+    const target = origin.choose(nowMs)
+    const connection = target.takeIdle(nowMs)
+    return connection === undefined ? undefined : { connection, target }
+  }
+
+  /** A new connection to an address of the endpoint; each of its addresses is tried before that is a fault. */
+  private async connected(origin: Origin): Promise<{ connection: Connection; target: Target }> {
+    let fault: unknown
+    for (let i = 0; i < origin.addresses; i++) {
+      const target = origin.choose(performance.now())
+      try {
+        return { connection: await connect(target, this.tls, this.options.connectTimeoutMs), target }
+      } catch (error) {
+        target.setAside(performance.now())
+        fault = error
+      }
+    }
+    this.meters.objects.failed(origin.index)
+    throw fault
+  }
+
+  /** One timer for all requests: a timer each would cost more than some requests. */
+  private startWatch(): NodeJS.Timeout {
+    const { headTimeoutMs, stallTimeoutMs } = this.options
+    const periodMs = Math.min(Math.max(Math.min(headTimeoutMs, stallTimeoutMs) / 8, 5), 1000)
+    return setInterval(() => {
+      const nowMs = performance.now()
+      for (const running of this.active) running.check(nowMs)
+      if (this.active.size > 0) return
+      clearInterval(this.watch)
+      this.watch = undefined
+    }, periodMs)
+  }
+}
+
+const notYet: RequestHandle = { proceed: () => {}, abort: () => {} }
+
+async function resolve(origin: Origin, { origins }: Endpoints): Promise<void> {
+  try {
+    await origin.resolve()
+  } catch (error) {
+    // Another endpoint may have a name that is known.
+    if (error instanceof HttpFault && origins.length > 1) throw new HttpFault(error.kind, error.detail, { ...error.facts, retries: true })
+    throw error
+  }
+}
+
+/** One request on one connection. */
+class Running implements Exchange, RequestHandle {
+  readonly isHead: boolean
+  private readonly beginMs = performance.now()
+  private headMs = 0
+  /** The connection may serve others by now. */
+  private isOver = false
+  private refusal: { head: ResponseHead; text: ErrorText } | undefined
+  /** Since when, and from how many bytes on, the present stretch of the body is watched. */
+  private stretchMs = this.beginMs
+  private stretchBytes = 0
+
+  constructor(
+    private readonly client: HttpClient,
+    private readonly what: ObjectRequest,
+    readonly request: string,
+    private readonly connection: Connection,
+    private readonly target: Target,
+    private readonly resolve: () => void,
+    private readonly reject: (error: Error) => void,
+  ) {
+    this.isHead = what.method === 'HEAD'
+  }
+
+  begins(head: ResponseHead): BodySink {
+    this.headMs = performance.now()
+    this.stretchMs = this.headMs
+    const sink = this.what.accept(head)
+    if (sink !== undefined) return sink
+    this.refusal = { head, text: new ErrorText() }
+    return this.refusal.text
+  }
+
+  ends(): void {
+    const { client, target, connection, refusal, headMs, beginMs } = this
+    this.isOver = true
+    if (!connection.isDead) target.idle.push(connection)
+    target.works()
+    if (refusal !== undefined) {
+      client.ended(this, 0)
+      client.meters.objects.failed(target.origin.index)
+      this.reject(faultOfStatus(refusal.head, refusal.text.toString(), Date.now()))
+      return
+    }
+    const bytes = connection.bodyBytes
+    client.ended(this, bytes)
+    client.meters.objects.answered(target.origin.index, headMs - beginMs, performance.now() - beginMs, bytes)
+    this.resolve()
+  }
+
+  fails(error: Error): void {
+    const { client, target, connection, refusal } = this
+    this.isOver = true
+    client.ended(this, refusal === undefined ? connection.bodyBytes : 0)
+    client.meters.objects.failed(target.origin.index)
+    this.reject(this.explain(error))
+    const kind = error instanceof HttpFault && error !== abortion && !this.isStale(error) ? error.kind : undefined
+    if (kind === 'reset' || kind === 'shortBody' || kind === 'timeout') target.setAside(performance.now())
+  }
+
+  /** The server closed a kept connection while the request was on its way: nothing was received, nothing is wrong with the address. */
+  private isStale(error: Error): boolean {
+    return error instanceof HttpFault && error.kind === 'reset' && this.connection.served > 0 && this.connection.received === 0
+  }
+
+  private explain(error: Error): Error {
+    if (error === abortion) return error
+    if (this.isStale(error)) return new HttpFault('staleConnection', 'the server closed a kept connection as the request was sent')
+    // A refusal whose explanation breaks off is the refusal all the same.
+    return this.refusal === undefined ? error : faultOfStatus(this.refusal.head, this.refusal.text.toString(), Date.now())
+  }
+
+  check(nowMs: number): void {
+    const { connection, client, headMs, beginMs } = this
+    const { headTimeoutMs, stallTimeoutMs, stallBytes } = client.options
+    if (headMs === 0) {
+      if (nowMs - beginMs > headTimeoutMs)
+        connection.fail(new HttpFault('timeout', `no response within ${headTimeoutMs / 1000} s`, { code: 'ETIMEDOUT' }))
+      return
+    }
+    if (connection.stalledByReader || connection.received - this.stretchBytes >= stallBytes) {
+      this.stretchMs = nowMs
+      this.stretchBytes = connection.received
+    } else if (nowMs - this.stretchMs > stallTimeoutMs)
+      connection.fail(
+        new HttpFault(
+          'timeout',
+          `the body brought ${connection.received - this.stretchBytes} bytes within ${stallTimeoutMs / 1000} s, at least ${stallBytes} are asked for`,
+          { code: 'ETIMEDOUT' },
+        ),
+      )
+  }
+
+  proceed(): void {
+    if (!this.isOver) this.connection.proceed()
+  }
+
+  abort(): void {
+    if (!this.isOver) this.connection.fail(abortion)
+  }
+}
+
+/** What a request that was given up fails with; nobody is told. */
+const abortion = new HttpFault('reset', 'given up', { retries: false })
+
+/** Keeps the begin of a body that explains an error. */
+class ErrorText implements BodySink {
+  private readonly bytes = Buffer.alloc(4096)
+  private readonly spill = Buffer.alloc(4096)
+  private kept = 0
+  private seen = 0
+
+  space(): Uint8Array {
+    return this.kept < this.bytes.length ? this.bytes.subarray(this.kept) : this.spill
+  }
+
+  filled(byteLength: number): void {
+    this.seen += byteLength
+    if (this.kept < this.bytes.length) this.kept += byteLength
+    if (this.seen > mostErrorBytes) throw new HttpFault('badResponse', `an error's explanation is longer than ${mostErrorBytes} bytes`)
+  }
+
+  toString(): string {
+    return this.bytes.toString('utf8', 0, this.kept)
+  }
+}
