@@ -48,15 +48,26 @@ export async function bundle(root) {
 
 /** The licences of the libraries whose code is in the bundle. */
 function notices(root, inputs) {
-  const packages = new Set(inputs.flatMap((input) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1] ?? []))
-  return [...packages]
-    .sort()
-    .map((name) => {
-      const folder = join(root, 'node_modules', name)
-      const { version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-      const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry))
-      if (file === undefined) throw new Error(`${name} has no licence file; its code must not be bundled`)
-      return `${name} ${version} (${license})\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`
-    })
+  // A package may lie within another one's node_modules.
+  const folders = new Set(inputs.flatMap((input) => /^((?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1] ?? []))
+  const packages = [...folders].sort().map((folder) => {
+    const { name, version, license, author } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'))
+    const file = readdirSync(join(root, folder)).find((entry) => /^licen[cs]e/i.test(entry))
+    return { name, version, license, author, text: file === undefined ? undefined : readFileSync(join(root, folder, file), 'utf8').trim() }
+  })
+  return packages
+    .map((about) => `${about.name} ${about.version} (${about.license})\n\n${about.text ?? declaredTerms(about, packages)}\n`)
     .join(`\n${'-'.repeat(80)}\n\n`)
+}
+
+/** Where each licence's terms begin, which are the same words for everybody. */
+const termsBegin = { MIT: 'Permission is hereby granted', 'Apache-2.0': 'Apache License' }
+
+/** Some packages declare a licence and an author, and ship no text: the licence's terms, as others have them, under the author's name. */
+function declaredTerms({ name, license, author }, packages) {
+  const words = termsBegin[license]
+  const owner = typeof author === 'string' ? author : author?.name
+  const other = packages.find(({ license: same, text }) => words !== undefined && same === license && text?.includes(words))
+  if (owner === undefined || other === undefined) throw new Error(`${name} has no licence file; its code must not be bundled`)
+  return `Copyright (c) ${owner}\n\n${other.text.slice(other.text.indexOf(words))}`
 }

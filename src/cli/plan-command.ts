@@ -8,7 +8,7 @@ import { ConfigError } from '../errors.js'
 import { lazily } from '../package.js'
 import { createPlan } from '../plan/plan.js'
 import type { DatasetFiles, Plan } from '../plan/types.js'
-import { parseLocation } from '../storage/uri.js'
+import { isObjectLocation, parseLocation } from '../storage/uri.js'
 import type { PlanOptions } from './plan.js'
 import { writeLines } from './write-lines.js'
 
@@ -44,9 +44,11 @@ function output(plan: Plan, { order, digest, epochs, json }: PlanOptions): Itera
 
 /** The files of the data folder as a run would find them; computed names where there is no folder, or none that can be listed. */
 function filesOf(workload: Workload): { files: DatasetFiles; warnings: readonly Warning[] } {
-  const { scheme, path } = parseLocation(workload.dataset.folder)
-  const isLocal = scheme === 'file' || scheme === 'direct'
-  if (!isLocal || !workload.workflow.train || !existsSync(join(path, 'train'))) return { files: computedFiles(workload), warnings: [] }
+  const location = parseLocation(workload.dataset.folder)
+  // A plan never asks the network: names are computed.
+  if (isObjectLocation(location)) return { files: computedFiles(workload), warnings: [] }
+  const { path } = location
+  if (!workload.workflow.train || !existsSync(join(path, 'train'))) return { files: computedFiles(workload), warnings: [] }
   const { listDataset } = lazily<typeof import('../dataset/listing.js')>('dataset/listing.js')
   return listDataset(workload, path)
 }

@@ -2,6 +2,7 @@
 // ranks are the plan's.
 import type { AllValues } from './read-section.js'
 import type { Report } from './report.js'
+import { checkStorage } from './storage-rules.js'
 import type { ConfigNode, Source } from './tree.js'
 import type { DataLoaderName, FormatName, FrameworkName, Semantics } from './workload.js'
 
@@ -19,6 +20,7 @@ export interface Decided {
 export function checkRules(all: AllValues, decided: Decided, source: Source, report: Report): void {
   const complain = (node: ConfigNode | undefined, path: string, rule: string, remedy: string) =>
     node ? report.badValue(node, path, { rule, remedy }) : report.problem({ source }, path, { rule, remedy, value: '(not given)' })
+  checkStorage(all, report)
   checkDataset(all, complain)
   checkFormat(all, decided, complain)
   if (!decided.readsNothing) checkReader(all, decided, complain)

@@ -3,13 +3,13 @@ import type { ConfigLocation } from './bundled.js'
 import { effectiveCompression } from './checks.js'
 import type { FrameworkDecision } from './decide.js'
 import { deepFreeze, digestOf } from './digest.js'
-import { locateData } from './location.js'
 import { showValue } from './problems.js'
 import { readerOfProfile, resolveProfile } from './profile-rules.js'
 import type { ProfileValues } from './profiles.js'
 import type { AllValues } from './read-section.js'
 import type { Report } from './report.js'
 import { withStdev } from './schema/duration.js'
+import { locateFolder, locateStorage, storageOptions } from './storage-rules.js'
 import { type MapNode, toPlain } from './tree.js'
 import type { FormatName, FrameworkProfile, Semantics, Workload } from './workload.js'
 
@@ -44,6 +44,8 @@ export function resolveWorkload(
     direct: choices.direct === true,
     ...(profile === null ? {} : { profile }),
   }
+  const located = locateStorage(all)
+  if (located.warning !== undefined) report.warn('data-folder', located.warning)
   return deepFreeze<Workload>({
     source: { name: location.name, path: location.path, configDigest: digestOf({ ...effective, workload: raw }) },
     framework: decision.framework,
@@ -63,7 +65,7 @@ export function resolveWorkload(
       root: all.storage.values.storage_root,
       options: storageOptions(all),
     },
-    dataset: resolveDataset(all, report),
+    dataset: resolveDataset(all, located.folder, report),
     reader: resolveReader(all, decision, choices, profile),
     train: {
       epochs: all.train.values.epochs,
@@ -118,7 +120,7 @@ function resolveModel({ model: { values } }: AllValues): Workload['model'] {
 /** MLCommons' file writer flushes every file whatever `fsync` says, upstream's none (it stores the key under another name). */
 function resolveCheckpoint(all: AllValues, choices: Choices, report: Report): Workload['checkpoint'] {
   const { values, given } = all.checkpoint
-  const { storage_type: type, storage_root: root } = all.storage.values
+  const { storage_type: type } = all.storage.values
   const isUpstream = choices.semantics === 'upstream'
   if (all.workflow.values.checkpoint) {
     if (isUpstream && values.fsync)
@@ -130,7 +132,7 @@ function resolveCheckpoint(all: AllValues, choices: Choices, report: Report): Wo
       report.warn('checkpoint-fsync', "checkpoint.fsync: false has no effect: MLCommons' DLIO flushes every file")
   }
   return {
-    folder: locateData(type, root, values.checkpoint_folder),
+    folder: locateFolder(all, values.checkpoint_folder).folder,
     checkpointAfterEpoch: values.checkpoint_after_epoch,
     epochsBetweenCheckpoints: values.epochs_between_checkpoints,
     stepsBetweenCheckpoints: values.steps_between_checkpoints,
@@ -145,13 +147,7 @@ function resolveCheckpoint(all: AllValues, choices: Choices, report: Report): Wo
   }
 }
 
-/** MLCommons' DLIO copies `storage_library` into the options. */
-function storageOptions({ storage }: AllValues): Readonly<Record<string, unknown>> {
-  const { storage_library: library, storage_options: options } = storage.values
-  return { ...options, ...(library === null ? {} : { storage_library: library }) }
-}
-
-function resolveDataset({ dataset, storage }: AllValues, report: Report): Workload['dataset'] {
+function resolveDataset({ dataset }: AllValues, folder: string, report: Report): Workload['dataset'] {
   const d = dataset.values
   const format = d.format as FormatName // hdf5_opt is refused by the rules
   const compression = d.compression ?? 'none'
@@ -161,7 +157,7 @@ function resolveDataset({ dataset, storage }: AllValues, report: Report): Worklo
   if (isImage && d.record_element_type !== 'uint8')
     report.warn('element-type', `dataset.record_element_type: ${format} files hold uint8, not ${d.record_element_type}`)
   return {
-    folder: locateData(storage.values.storage_type, storage.values.storage_root, d.data_folder),
+    folder,
     format,
     numFilesTrain: d.num_files_train,
     numFilesEval: d.num_files_eval,

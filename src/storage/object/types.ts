@@ -42,6 +42,8 @@ export interface AccessGrant {
   /** Certificates (PEM) trusted in addition to Node's own. */
   readonly ca?: readonly string[]
   readonly verifyTls: boolean
+  /** URL of the HTTP proxy that requests must go through, perhaps with a password; absent: none. */
+  readonly proxy?: string
 }
 
 export interface ListedObject {
@@ -54,21 +56,51 @@ export interface ListedObject {
 export interface ObjectUpload {
   /** Appends; the bytes may be reused once the promise is fulfilled. */
   append(bytes: Uint8Array): Promise<void>
-  /** Makes the object visible and checks its size. */
-  complete(): Promise<void>
+  /**
+   * Makes the object visible and checks its size.
+   * @param head the first bytes of the object where it was begun with `headLast`: at least as many as a part has
+   */
+  complete(head?: Uint8Array): Promise<void>
   abort(): Promise<void>
+}
+
+export interface UploadOptions {
+  /** What is appended follows on a head that is known only at the end, and given to `complete`. Only where `takesHeadLast`. */
+  readonly headLast?: boolean
+}
+
+/** Requests of the control plane so far, by what was asked. A page is one `list`, a part of an upload one `put`. */
+export interface ControlRequests {
+  list: number
+  head: number
+  get: number
+  put: number
+  delete: number
 }
 
 /** The control plane of one place, over the provider's SDK. All errors are StorageError with object, endpoint and cause, without secrets. */
 export interface ObjectControl {
   readonly place: ObjectPlace
+  /** For messages. */
+  readonly endpoint: string
+  readonly requests: Readonly<ControlRequests>
+  /** Smallest part of a large upload but the last, in bytes; smaller objects are put in one request. */
+  readonly partSizeBytes: number
+  /** Whether the parts of an upload may come in any order. */
+  readonly takesHeadLast: boolean
   /** Credentials and endpoints as they are now; refreshes what is about to expire. */
   grant(): Promise<AccessGrant>
   /** Pages of objects below `prefix` (a whole key prefix, the place's own included), in key order. */
   list(prefix: string, signal?: AbortSignal): AsyncIterable<readonly ListedObject[]>
   /** Undefined where there is no such object. */
   head(key: string): Promise<ListedObject | undefined>
+  /** Bytes [begin, end) of an object, or all of it; for looking at single objects, not for runs. */
+  get(key: string, range?: { readonly begin: number; readonly end: number }): Promise<Uint8Array>
+  /** Writes an object in one request and checks its size. */
   put(key: string, bytes: Uint8Array): Promise<void>
-  upload(key: string): Promise<ObjectUpload>
+  upload(key: string, options?: UploadOptions): Promise<ObjectUpload>
+  /** Objects that do not exist count as deleted. */
   delete(keys: readonly string[]): Promise<void>
+  /** Closes idle connections; a process ends without it too. */
+  close(): void
 }

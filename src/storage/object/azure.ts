@@ -1,0 +1,341 @@
+// The control plane of Azure Blob Storage, over its SDK.
+import { isIP } from 'node:net'
+import {
+  AnonymousCredential,
+  type BlockBlobClient,
+  ContainerClient,
+  newPipeline,
+  type Pipeline,
+  type RequestPolicyFactory,
+  StorageSharedKeyCredential,
+} from '@azure/storage-blob'
+import { ConfigError, StorageError } from '../../errors.js'
+import { lazily } from '../../package.js'
+import { objectUri, placeUri } from '../uri.js'
+import { type Agents, createAgents } from './agents.js'
+import { Redactor, statusOf, storageFailure } from './failure.js'
+import { PartWriter } from './parts.js'
+import type { ObjectSettings } from './settings.js'
+import type {
+  AccessGrant,
+  ControlRequests,
+  ListedObject,
+  ObjectControl,
+  ObjectPlace,
+  ObjectUpload,
+  Signing,
+  UploadOptions,
+} from './types.js'
+
+/** Azure's own limit on the blocks of a blob. */
+const mostBlocks = 50_000
+const partsInFlight = 8
+const deletesInFlight = 16
+/** Of the service, for requests that are not the SDK's own. */
+const apiVersion = '2021-12-02'
+const tokenScope = 'https://storage.azure.com/.default'
+
+type Credential = {
+  readonly signing: () => Promise<{ signing: Signing; expiresAtMs?: number }>
+  readonly sdk: unknown
+  readonly query: string
+}
+
+/** Opens the control plane of an Azure container. Throws ConfigError for a connection string that is none, StorageError without credentials. */
+export async function openAzure(place: ObjectPlace, settings: ObjectSettings): Promise<ObjectControl> {
+  const redactor = new Redactor()
+  redactor.add(settings.accountKey, settings.sasToken, settings.connectionString)
+  const account = place.account!
+  const connection = settings.connectionString === undefined ? undefined : parseConnectionString(settings.connectionString)
+  // Of another account: it is not for this place.
+  const own = connection?.account === undefined || connection.account === account ? connection : undefined
+  redactor.add(own?.key, own?.sas)
+  const bases = baseUrls(account, settings, own)
+  const agents = createAgents(settings, new URL(bases[0]!).origin)
+  const credential = credentialOf(account, settings, own)
+  const pipeline = newPipeline(credential.sdk as never, {
+    retryOptions: {
+      maxTries: settings.maxAttempts,
+      tryTimeoutInMs: settings.requestTimeoutMs,
+      retryDelayInMs: 200,
+      maxRetryDelayInMs: 10_000,
+    },
+  })
+  pipeline.factories.push(connecting(agents))
+  return new AzureControl(place, settings, { bases, pipeline, agents, redactor, credential })
+}
+
+/** What a connection string says. Throws ConfigError, without the text. */
+export function parseConnectionString(text: string): { account?: string; key?: string; sas?: string; endpoint?: string } {
+  const entries = text
+    .trim()
+    .replace(/^'(.*)'$/s, '$1')
+    .split(';')
+    .filter((part) => part.trim() !== '')
+    .map((part) => {
+      const at = part.indexOf('=')
+      if (at <= 0)
+        throw new ConfigError('AZURE_STORAGE_CONNECTION_STRING (connection_string): must be NAME=VALUE pairs separated by semicolons')
+      return [part.slice(0, at).trim().toLowerCase(), part.slice(at + 1).trim()] as const
+    })
+  const of = Object.fromEntries(entries)
+  if (of.usedevelopmentstorage === 'true')
+    throw new ConfigError('UseDevelopmentStorage=true is not supported; give AccountName, AccountKey and BlobEndpoint')
+  const account = of.accountname
+  const protocol = of.defaultendpointsprotocol ?? 'https'
+  const endpoint =
+    of.blobendpoint ?? (account === undefined ? undefined : `${protocol}://${account}.blob.${of.endpointsuffix ?? 'core.windows.net'}`)
+  const sas = of.sharedaccesssignature?.replace(/^\?/, '')
+  if (endpoint === undefined)
+    throw new ConfigError('AZURE_STORAGE_CONNECTION_STRING (connection_string): names neither AccountName nor BlobEndpoint')
+  return {
+    endpoint: endpoint.replace(/\/+$/, ''),
+    ...(account === undefined ? {} : { account }),
+    ...(of.accountkey === undefined ? {} : { key: of.accountkey }),
+    ...(sas === undefined ? {} : { sas }),
+  }
+}
+
+/** `https://account.blob.core.windows.net`, or what stands in its place; servers without host names of their own have the account in the path. */
+function baseUrls(account: string, settings: ObjectSettings, connection: { endpoint?: string } | undefined): string[] {
+  const given = settings.endpoints.length > 0 ? settings.endpoints : connection?.endpoint === undefined ? [] : [connection.endpoint]
+  if (given.length === 0) return [`https://${account}.blob.core.windows.net`]
+  return given.map((text) => {
+    const url = new URL(text)
+    const host = url.hostname.replace(/^\[|\]$/g, '')
+    const named = url.pathname !== '/' || (isIP(host) === 0 && host !== 'localhost')
+    return named ? text.replace(/\/+$/, '') : `${url.origin}/${account}`
+  })
+}
+
+function credentialOf(account: string, settings: ObjectSettings, connection: { key?: string; sas?: string } | undefined): Credential {
+  const anonymous: Credential = { sdk: new AnonymousCredential(), query: '', signing: async () => ({ signing: { kind: 'anonymous' } }) }
+  if (settings.anonymous) return anonymous
+  const key = settings.accountKey ?? connection?.key
+  if (key !== undefined) {
+    if (!/^[A-Za-z0-9+/]+={0,2}$/.test(key) || Buffer.from(key, 'base64').length < 16)
+      throw new ConfigError(`the key of the storage account ${account} (account_key, AZURE_STORAGE_KEY) is not base64`)
+    return {
+      sdk: new StorageSharedKeyCredential(account, key),
+      query: '',
+      signing: async () => ({ signing: { kind: 'sharedKey', account, key } }),
+    }
+  }
+  const sas = (settings.sasToken ?? connection?.sas)?.replace(/^\?/, '')
+  if (sas !== undefined) {
+    const ends = Date.parse(new URLSearchParams(sas).get('se') ?? '')
+    const expiry = Number.isNaN(ends) ? {} : { expiresAtMs: ends }
+    return { ...anonymous, query: sas, signing: async () => ({ signing: { kind: 'sas', query: sas }, ...expiry }) }
+  }
+  const { azureIdentity } = lazily<typeof import('./azure-identity.js')>('storage/object/azure-identity.js')
+  const identity = azureIdentity(settings.instanceMetadata ?? settings.endpoints.length === 0)
+  return {
+    sdk: identity,
+    query: '',
+    signing: async () => {
+      const found = await identity.getToken(tokenScope)
+      if (found === null) throw Object.assign(new Error('no token'), { name: 'CredentialUnavailableError' })
+      return { signing: { kind: 'bearer', token: found.token }, expiresAtMs: found.expiresOnTimestamp }
+    },
+  }
+}
+
+/** Sends requests over our own connections, with the certificates and the proxy of the settings. */
+function connecting(agents: Agents): RequestPolicyFactory {
+  return {
+    create: (next) => ({
+      sendRequest: (request) => {
+        ;(request as { agent?: unknown }).agent = request.url.startsWith('https:') ? agents.https : agents.http
+        return next.sendRequest(request)
+      },
+    }),
+  }
+}
+
+interface Parts {
+  /** URLs of the account. */
+  readonly bases: readonly string[]
+  readonly pipeline: Pipeline
+  readonly agents: Agents
+  readonly redactor: Redactor
+  readonly credential: Credential
+}
+
+class AzureControl implements ObjectControl {
+  readonly requests: ControlRequests = { list: 0, head: 0, get: 0, put: 0, delete: 0 }
+  readonly endpoint: string
+  readonly partSizeBytes: number
+  readonly takesHeadLast = true
+  readonly #containers: readonly ContainerClient[]
+  #nextClient = 0
+
+  constructor(
+    readonly place: ObjectPlace,
+    private readonly settings: ObjectSettings,
+    private readonly parts: Parts,
+  ) {
+    this.endpoint = parts.bases.join(', ')
+    this.partSizeBytes = settings.partSizeBytes
+    const query = parts.credential.query === '' ? '' : `?${parts.credential.query}`
+    this.#containers = parts.bases.map((base) => new ContainerClient(`${base}/${encodeURIComponent(place.bucket)}${query}`, parts.pipeline))
+  }
+
+  /** Endpoints take turns for what is written. */
+  #writer(key: string): BlockBlobClient {
+    return this.#containers[this.#nextClient++ % this.#containers.length]!.getBlockBlobClient(key)
+  }
+
+  async #ask<T>(kind: keyof ControlRequests, operation: string, key: string, request: () => Promise<T>): Promise<T> {
+    this.requests[kind]++
+    try {
+      return await request()
+    } catch (error) {
+      throw this.#failure(error, operation, key)
+    }
+  }
+
+  #failure(error: unknown, operation: string, key: string): StorageError {
+    return storageFailure(error, { uri: objectUri(this.place, key), operation, endpoint: this.endpoint }, this.parts.redactor)
+  }
+
+  async grant(): Promise<AccessGrant> {
+    const { place, settings, parts } = this
+    const urls = parts.bases.map((base) => new URL(`${base}/${place.bucket}/`))
+    if (urls.some((url) => url.pathname !== urls[0]!.pathname))
+      throw new StorageError(placeUri(place), 'use several endpoints for', 'they must have the same path', 'EndpointPaths')
+    let found: Awaited<ReturnType<Credential['signing']>>
+    try {
+      found = await parts.credential.signing()
+    } catch (error) {
+      throw this.#failure(error, 'find credentials for', place.prefix)
+    }
+    if (found.signing.kind === 'bearer') parts.redactor.add(found.signing.token)
+    return {
+      place,
+      endpoints: urls.map((url) => url.origin),
+      pathPrefix: urls[0]!.pathname,
+      ...found,
+      headers: { 'x-ms-version': apiVersion },
+      ...(settings.ca.length > 0 ? { ca: settings.ca } : {}),
+      verifyTls: settings.verifyTls,
+      ...(parts.agents.proxy === undefined ? {} : { proxy: parts.agents.proxy }),
+    }
+  }
+
+  async *list(prefix: string, signal?: AbortSignal): AsyncIterable<readonly ListedObject[]> {
+    const options = { ...(prefix === '' ? {} : { prefix }), ...(signal === undefined ? {} : { abortSignal: signal }) }
+    const pages = this.#containers[0]!.listBlobsFlat(options).byPage()[Symbol.asyncIterator]()
+    for (let page = 1; ; page++) {
+      const next = await this.#ask('list', page === 1 ? 'list' : `list (page ${page})`, prefix, () => pages.next())
+      if (next.done === true) {
+        this.requests.list--
+        return
+      }
+      yield next.value.segment.blobItems.map(({ name, properties }) => ({
+        key: name,
+        sizeBytes: properties.contentLength ?? 0,
+        ...(properties.etag === undefined ? {} : { etag: properties.etag }),
+      }))
+    }
+  }
+
+  async head(key: string): Promise<ListedObject | undefined> {
+    return this.#ask('head', 'look at', key, async () => {
+      try {
+        const { contentLength, etag } = await this.#containers[0]!.getBlobClient(key).getProperties()
+        return { key, sizeBytes: contentLength ?? 0, ...(etag === undefined ? {} : { etag }) }
+      } catch (error) {
+        if (statusOf(error) !== 404) throw error
+        await this.#needContainer()
+        return undefined
+      }
+    })
+  }
+
+  /** What is missing may be the container. Asked once; who may not ask is told so by other requests. */
+  async #needContainer(): Promise<void> {
+    this.#containerSeen ??= this.#containers[0]!.getProperties().then(
+      () => undefined,
+      (error: unknown) =>
+        statusOf(error) === 404 ? Object.assign(new Error('ContainerNotFound'), { name: 'ContainerNotFound' }) : undefined,
+    )
+    const missing = await this.#containerSeen
+    if (missing !== undefined) throw missing
+  }
+  #containerSeen: Promise<Error | undefined> | undefined
+
+  async get(key: string, range?: { readonly begin: number; readonly end: number }): Promise<Uint8Array> {
+    return this.#ask('get', 'read', key, async () => {
+      const client = this.#containers[0]!.getBlobClient(key)
+      const answer = await (range === undefined ? client.download() : client.download(range.begin, range.end - range.begin))
+      const pieces: Uint8Array[] = []
+      for await (const piece of answer.readableStreamBody!) pieces.push(piece as unknown as Uint8Array)
+      return Buffer.concat(pieces)
+    })
+  }
+
+  async put(key: string, bytes: Uint8Array): Promise<void> {
+    await this.#ask('put', 'write', key, () => this.#writer(key).upload(asBuffer(bytes), bytes.length))
+    await this.#checkSize(key, bytes.length)
+  }
+
+  async #checkSize(key: string, wantedBytes: number): Promise<void> {
+    const found = await this.head(key)
+    if (found?.sizeBytes === wantedBytes) return
+    throw new StorageError(
+      objectUri(this.place, key),
+      'write',
+      `${wantedBytes} bytes were sent and accepted, but the blob ${found === undefined ? 'is not there' : `has ${found.sizeBytes}`}; endpoint ${this.endpoint}`,
+      'SizeMismatch',
+    )
+  }
+
+  async upload(key: string, options: UploadOptions = {}): Promise<ObjectUpload> {
+    const client = this.#writer(key)
+    // Blocks of an earlier upload that was given up may still be there under the same numbers.
+    const tag = Math.random().toString(36).slice(2, 10).padEnd(8, '0')
+    const id = (number: number) => Buffer.from(`${tag}-${String(number).padStart(6, '0')}`).toString('base64')
+    const sendBlock = async (number: number, bytes: Uint8Array): Promise<void> => {
+      if (number >= mostBlocks)
+        throw new StorageError(
+          objectUri(this.place, key),
+          'write',
+          `more than ${mostBlocks} blocks; raise multipart_part_size`,
+          'TooManyParts',
+        )
+      await this.#ask('put', `write block ${number + 1} of`, key, () => client.stageBlock(id(number), asBuffer(bytes), bytes.length))
+    }
+    const first = options.headLast === true ? 1 : 0
+    const writer = new PartWriter({ part: sendBlock }, this.partSizeBytes, first, partsInFlight)
+    return {
+      append: (bytes) => writer.append(bytes),
+      // Blocks that are never committed are invisible; the service drops them after a week.
+      abort: () => writer.settle(),
+      complete: async (head) => {
+        if (head === undefined && writer.nextPart === 0) return this.put(key, writer.rest.slice())
+        if (head !== undefined && writer.byteLength === 0) return this.put(key, head)
+        await Promise.all([writer.finish(), ...(head === undefined ? [] : [sendBlock(0, head)])])
+        const ids = Array.from({ length: writer.nextPart }, (_, number) => id(number))
+        await this.#ask('put', 'complete', key, () => client.commitBlockList(ids))
+        await this.#checkSize(key, writer.byteLength + (head?.length ?? 0))
+      },
+    }
+  }
+
+  async delete(keys: readonly string[]): Promise<void> {
+    for (let from = 0; from < keys.length; from += deletesInFlight)
+      await Promise.all(
+        keys.slice(from, from + deletesInFlight).map((key) =>
+          this.#ask('delete', 'delete', key, async () => {
+            await this.#containers[0]!.getBlobClient(key).deleteIfExists()
+          }),
+        ),
+      )
+  }
+
+  close(): void {
+    this.parts.agents.close()
+  }
+}
+
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength)

@@ -1,0 +1,30 @@
+// From a location and `storage.storage_options` to the control plane of its provider, whose library loads only now.
+import { lazily } from '../../package.js'
+import { type ObjectLocation, placeOf } from '../uri.js'
+import { type ObjectSettings, objectSettings } from './settings.js'
+import type { ObjectControl, ObjectPlace } from './types.js'
+
+export interface Target {
+  readonly place: ObjectPlace
+  readonly settings: ObjectSettings
+}
+
+const providers = { s3: 's3', az: 'azure', gs: 'gcs' } as const
+
+/** Which place a location means under the options and the environment. Throws ConfigError. */
+export function resolveTarget(
+  location: ObjectLocation,
+  options: Readonly<Record<string, unknown>>,
+  env: NodeJS.ProcessEnv = process.env,
+): Target {
+  const settings = objectSettings(options, providers[location.scheme], env)
+  const account = settings.accountName ?? /(?:^|;)\s*AccountName=([^;]+)/i.exec(settings.connectionString ?? '')?.[1]
+  return { place: placeOf(location, { account, accountInUri: settings.accountInUri }), settings }
+}
+
+/** Opens the control plane. Throws ConfigError, and StorageError where there are no credentials. */
+export function connect({ place, settings }: Target): Promise<ObjectControl> {
+  if (place.provider === 's3') return lazily<typeof import('./s3.js')>('storage/object/s3.js').openS3(place, settings)
+  if (place.provider === 'azure') return lazily<typeof import('./azure.js')>('storage/object/azure.js').openAzure(place, settings)
+  return lazily<typeof import('./gcs.js')>('storage/object/gcs.js').openGcs(place, settings)
+}

@@ -1,0 +1,112 @@
+// Errors of providers' libraries as the program's own: what was tried, on which object, at which endpoint, why, without secrets.
+import { StorageError } from '../../errors.js'
+
+/** What the SDKs' errors have in common, by structure: they come from bundled libraries. */
+interface ProviderError {
+  readonly name?: string
+  readonly message?: string
+  readonly code?: string | number
+  readonly Code?: string
+  readonly statusCode?: number
+  readonly $metadata?: { readonly httpStatusCode?: number; readonly attempts?: number }
+  readonly $response?: { readonly statusCode?: number }
+  readonly cause?: unknown
+  readonly errors?: readonly unknown[]
+  readonly details?: { readonly errorCode?: string }
+}
+
+/** Hides the known secrets, and what looks like one, in a text. */
+export class Redactor {
+  readonly #secrets = new Set<string>()
+
+  /** From now on `secret` is hidden, in its plain and its URL-encoded form. */
+  add(...secrets: readonly (string | undefined)[]): void {
+    for (const secret of secrets)
+      if (secret !== undefined && secret.length >= 4) for (const form of [secret, encodeURIComponent(secret)]) this.#secrets.add(form)
+  }
+
+  clean(text: string): string {
+    let cleaned = text
+    for (const secret of [...this.#secrets].sort((a, b) => b.length - a.length)) cleaned = cleaned.split(secret).join('(hidden)')
+    return cleaned
+      .replace(/\b(sig|X-Amz-Signature|X-Amz-Security-Token|X-Amz-Credential|X-Goog-Signature)=[^&\s"']+/gi, '$1=(hidden)')
+      .replace(/\b(AccountKey|SharedAccessSignature)=[^;\s"']+/gi, '$1=(hidden)')
+      .replace(/\b(Bearer|SharedKey|AWS4-HMAC-SHA256) [^\r\n"']+/g, '$1 (hidden)')
+      .replace(/(\/\/)[^/\s@:]+:[^/\s@]+@/g, '$1(hidden)@')
+  }
+}
+
+/** The provider's or system's short code of an error: `NoSuchBucket`, `ECONNREFUSED`, … */
+export function codeOf(error: unknown): string | undefined {
+  const found = error as ProviderError
+  for (const inner of [...(found?.errors ?? []), found?.cause]) {
+    const code = (inner as ProviderError | undefined)?.code
+    if (typeof code === 'string' && /^(?:E[A-Z]+|CERT_|UNABLE_|SELF_|DEPTH_|ERR_TLS)/.test(code)) return code
+  }
+  if (typeof found?.code === 'string' && found.code !== '') return found.code
+  if (found?.details?.errorCode !== undefined) return found.details.errorCode
+  if (found?.Code !== undefined) return found.Code
+  return found?.name !== undefined && found.name !== 'Error' && found.name !== 'RestError' ? found.name : undefined
+}
+
+/** HTTP status of an error, if there was an answer. */
+export function statusOf(error: unknown): number | undefined {
+  const { $metadata, statusCode, $response, code } = error as ProviderError
+  return $metadata?.httpStatusCode ?? statusCode ?? $response?.statusCode ?? (typeof code === 'number' ? code : undefined)
+}
+
+const tlsAdvice = 'trust its certificate authority with AWS_CA_BUNDLE, NODE_EXTRA_CA_CERTS or storage_options.ca_bundle'
+
+const explanations: readonly [RegExp, string][] = [
+  [
+    /^(?:ENOTFOUND|EAI_AGAIN|EAI_NODATA)$/,
+    'the host name cannot be resolved; check the endpoint, and the address style (s3_force_path_style)',
+  ],
+  [/^ECONNREFUSED$/, 'nothing listens there; check host and port of the endpoint'],
+  [/^(?:ECONNRESET|EPIPE|ERR_STREAM_PREMATURE_CLOSE)$/, 'the connection was closed before the answer was complete'],
+  [/^(?:ETIMEDOUT|ESOCKETTIMEDOUT|TimeoutError|ECONNABORTED|EHOSTUNREACH|ENETUNREACH)$/, 'no answer in time'],
+  [
+    /^(?:SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT(?:_LOCALLY)?)$/,
+    `the server's certificate is not trusted; ${tlsAdvice}`,
+  ],
+  [/^CERT_HAS_EXPIRED$/, "the server's certificate has expired"],
+  [/^ERR_TLS_CERT_ALTNAME_INVALID$/, "the server's certificate is for another host name"],
+  [/^(?:EPROTO|ERR_SSL_[A-Z_]+)$/, 'no TLS at this port; perhaps the endpoint is http://'],
+  [/^NoSuchBucket$|^ContainerNotFound$/, 'there is no such bucket'],
+  [/^InvalidAccessKeyId$/, 'the server does not know the access key'],
+  [/^SignatureDoesNotMatch$|^AuthenticationFailed$/, 'the server refuses the signature; check the secret key, and the clock'],
+  [/^(?:AccessDenied|AuthorizationPermissionMismatch|AuthorizationFailure|Forbidden)$/, 'access denied: these credentials may not do this'],
+  [/^(?:ExpiredToken|ExpiredTokenException|TokenRefreshRequired)$/, 'the credentials have expired'],
+  [/^(?:RequestTimeTooSkewed|RequestExpired)$/, "this machine's clock differs too much from the server's"],
+  [
+    /^(?:CredentialsProviderError|CredentialUnavailableError)$/,
+    'no credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or storage_options (anonymous: true sends none)',
+  ],
+  [/^(?:SlowDown|ServiceUnavailable|ServerBusy|Throttling|TooManyRequests)/, 'the server asks to slow down, again after every attempt'],
+]
+
+export interface Attempt {
+  /** URI of the object or place. */
+  readonly uri: string
+  readonly operation: string
+  readonly endpoint: string
+  readonly attempts?: number
+}
+
+/** A StorageError that tells what a provider's library said about a request. Errors of the program come back as they are. */
+export function storageFailure(error: unknown, { uri, operation, endpoint, attempts }: Attempt, redactor: Redactor): StorageError {
+  if (error instanceof StorageError) return error
+  const code = codeOf(error)
+  const status = statusOf(error)
+  const explained = explanations.find(([form]) => code !== undefined && form.test(code))?.[1]
+  const said = redactor.clean(((error as Error | undefined)?.message ?? String(error)).split('\n')[0]!.trim().slice(0, 300))
+  const words = explained ?? (status === 403 ? 'access denied' : status === 404 ? 'there is no such object or bucket' : said || 'failed')
+  const tries = (error as ProviderError)?.$metadata?.attempts ?? attempts
+  const facts = [
+    `endpoint ${endpoint}`,
+    ...(status === undefined ? [] : [`HTTP ${status}`]),
+    ...(tries !== undefined && tries > 1 ? [`${tries} attempts`] : []),
+  ]
+  const detail = explained !== undefined && said !== '' && !explained.includes(said) && said !== code ? `${words} (${said})` : words
+  return new StorageError(uri, operation, `${detail}; ${facts.join(', ')}`, code === undefined ? undefined : redactor.clean(code))
+}

@@ -1,0 +1,287 @@
+// The control plane of Google Cloud Storage, over its SDK.
+import https from 'node:https'
+import tls from 'node:tls'
+import { type Bucket, type File, Storage } from '@google-cloud/storage'
+import { StorageError } from '../../errors.js'
+import { objectUri } from '../uri.js'
+import { proxyFor } from './agents.js'
+import { Redactor, statusOf, storageFailure } from './failure.js'
+import { PartWriter } from './parts.js'
+import type { ObjectSettings } from './settings.js'
+import type { AccessGrant, ControlRequests, ListedObject, ObjectControl, ObjectPlace, ObjectUpload } from './types.js'
+
+const ownEndpoint = 'https://storage.googleapis.com'
+const pageSize = 1000
+const deletesInFlight = 16
+/** Pieces of a resumable upload must be multiples of this. */
+const pieceUnit = 256 * 1024
+/** How long a token is good for where the library does not say. */
+const tokenMs = 50 * 60_000
+
+/** Opens the control plane of a Google bucket. Throws StorageError where credentials cannot be read. */
+export async function openGcs(place: ObjectPlace, settings: ObjectSettings): Promise<ObjectControl> {
+  const endpoint = settings.endpoints[0]
+  const redactor = new Redactor()
+  // Emulators and gateways know no Google accounts; with a key file it is said that this one does.
+  const signsIn = !settings.anonymous && (endpoint === undefined || settings.credentialsFile !== undefined)
+  const storage = new Storage({
+    ...(endpoint === undefined ? {} : { apiEndpoint: endpoint, useAuthWithCustomEndpoint: signsIn }),
+    ...(settings.credentialsFile !== undefined && signsIn ? { keyFilename: settings.credentialsFile } : {}),
+    ...(settings.projectId !== undefined ? { projectId: settings.projectId } : signsIn ? {} : { projectId: 'none' }),
+    retryOptions: {
+      autoRetry: true,
+      maxRetries: settings.maxAttempts - 1,
+      totalTimeout: Math.ceil((settings.requestTimeoutMs * settings.maxAttempts) / 1000),
+      maxRetryDelay: 10,
+      retryDelayMultiplier: 2,
+    },
+    timeout: settings.requestTimeoutMs,
+  })
+  const trust = {
+    ...(settings.ca.length > 0 ? { ca: [...tls.rootCertificates, ...settings.ca] } : {}),
+    ...(settings.verifyTls ? {} : { rejectUnauthorized: false }),
+  }
+  const proxy = settings.proxy ?? proxyFor(endpoint ?? ownEndpoint, process.env)
+  if (Object.keys(trust).length > 0) {
+    // Parts of the library make their own requests and take the process's agent.
+    Object.assign(https.globalAgent.options, trust)
+  }
+  const connection = { pool: trust, ...(settings.proxy === undefined ? {} : { proxy: settings.proxy }) }
+  storage.interceptors.push({ request: (request) => Object.assign(request, connection) as never })
+  return new GcsControl(place, settings, { storage, redactor, signsIn, ...(proxy === undefined ? {} : { proxy }) })
+}
+
+interface Parts {
+  readonly storage: Storage
+  readonly redactor: Redactor
+  readonly signsIn: boolean
+  readonly proxy?: string
+}
+
+class GcsControl implements ObjectControl {
+  readonly requests: ControlRequests = { list: 0, head: 0, get: 0, put: 0, delete: 0 }
+  readonly endpoint: string
+  readonly partSizeBytes: number
+  /** A resumable upload takes bytes in their order only. */
+  readonly takesHeadLast = false
+  readonly #bucket: Bucket
+
+  constructor(
+    readonly place: ObjectPlace,
+    private readonly settings: ObjectSettings,
+    private readonly parts: Parts,
+  ) {
+    this.endpoint = settings.endpoints[0] ?? ownEndpoint
+    this.partSizeBytes = Math.ceil(settings.partSizeBytes / pieceUnit) * pieceUnit
+    this.#bucket = parts.storage.bucket(place.bucket)
+  }
+
+  async #ask<T>(kind: keyof ControlRequests, operation: string, key: string, request: () => Promise<T>): Promise<T> {
+    this.requests[kind]++
+    try {
+      return await request()
+    } catch (error) {
+      throw this.#failure(error, operation, key)
+    }
+  }
+
+  #failure(error: unknown, operation: string, key: string): StorageError {
+    return storageFailure(error, { uri: objectUri(this.place, key), operation, endpoint: this.endpoint }, this.parts.redactor)
+  }
+
+  async grant(): Promise<AccessGrant> {
+    const { place, settings, parts } = this
+    const endpoints = settings.endpoints.length > 0 ? settings.endpoints : [ownEndpoint]
+    let token: string | undefined
+    let expiresAtMs: number | undefined
+    if (parts.signsIn)
+      try {
+        const { authClient } = parts.storage
+        token = (await authClient.getAccessToken()) ?? undefined
+        const client = (authClient as { cachedCredential?: { credentials?: { expiry_date?: number | null } } }).cachedCredential
+        expiresAtMs = client?.credentials?.expiry_date ?? Date.now() + tokenMs
+      } catch (error) {
+        throw this.#failure(error, 'find credentials for', place.prefix)
+      }
+    parts.redactor.add(token)
+    return {
+      place,
+      endpoints: endpoints.map((endpoint) => new URL(endpoint).origin),
+      pathPrefix: `${new URL(endpoints[0]!).pathname.replace(/\/+$/, '')}/${place.bucket}/`,
+      signing: token === undefined ? { kind: 'anonymous' } : { kind: 'bearer', token },
+      ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
+      headers: {},
+      ...(settings.ca.length > 0 ? { ca: settings.ca } : {}),
+      verifyTls: settings.verifyTls,
+      ...(parts.proxy === undefined ? {} : { proxy: parts.proxy }),
+    }
+  }
+
+  async *list(prefix: string, signal?: AbortSignal): AsyncIterable<readonly ListedObject[]> {
+    let pageToken: string | undefined
+    let page = 0
+    do {
+      page++
+      signal?.throwIfAborted()
+      const operation = page === 1 ? 'list' : `list (page ${page})`
+      const query = { prefix, autoPaginate: false, maxResults: pageSize, ...(pageToken === undefined ? {} : { pageToken }) }
+      const [files, next] = await this.#ask('list', operation, prefix, () => this.#bucket.getFiles(query))
+      yield files.map((file) => listed(file))
+      const following = (next as { pageToken?: string } | null)?.pageToken
+      if (following !== undefined && following === pageToken)
+        throw new StorageError(objectUri(this.place, prefix), operation, `the server sends the same page again; endpoint ${this.endpoint}`)
+      pageToken = following
+    } while (pageToken !== undefined)
+  }
+
+  async head(key: string): Promise<ListedObject | undefined> {
+    return this.#ask('head', 'look at', key, async () => {
+      try {
+        const file = this.#bucket.file(key)
+        await file.getMetadata()
+        return listed(file)
+      } catch (error) {
+        if (statusOf(error) !== 404) throw error
+        await this.#needBucket()
+        return undefined
+      }
+    })
+  }
+
+  /** What is missing may be the bucket. Asked once. */
+  async #needBucket(): Promise<void> {
+    this.#bucketSeen ??= this.#bucket.getFiles({ maxResults: 1, autoPaginate: false }).then(
+      () => undefined,
+      (error: unknown) => (statusOf(error) === 404 ? Object.assign(new Error('NoSuchBucket'), { name: 'NoSuchBucket' }) : undefined),
+    )
+    const missing = await this.#bucketSeen
+    if (missing !== undefined) throw missing
+  }
+  #bucketSeen: Promise<Error | undefined> | undefined
+
+  async get(key: string, range?: { readonly begin: number; readonly end: number }): Promise<Uint8Array> {
+    return this.#ask('get', 'read', key, async () => {
+      const options = { validation: false, ...(range === undefined ? {} : { start: range.begin, end: range.end - 1 }) }
+      const [bytes] = await this.#bucket.file(key).download(options)
+      return bytes
+    })
+  }
+
+  async put(key: string, bytes: Uint8Array): Promise<void> {
+    await this.#ask('put', 'write', key, () =>
+      this.#bucket.file(key).save(asBuffer(bytes), { resumable: false, validation: false, contentType: 'application/octet-stream' }),
+    )
+    await this.#checkSize(key, bytes.length)
+  }
+
+  async #checkSize(key: string, wantedBytes: number): Promise<void> {
+    const found = await this.head(key)
+    if (found?.sizeBytes === wantedBytes) return
+    throw new StorageError(
+      objectUri(this.place, key),
+      'write',
+      `${wantedBytes} bytes were sent and accepted, but the object ${found === undefined ? 'is not there' : `has ${found.sizeBytes}`}; endpoint ${this.endpoint}`,
+      'SizeMismatch',
+    )
+  }
+
+  async upload(key: string): Promise<ObjectUpload> {
+    const file = this.#bucket.file(key)
+    let session: ResumableSession | undefined
+    let order: Promise<void> = Promise.resolve()
+    const send = (_: number, bytes: Uint8Array): Promise<void> => {
+      // The library keeps what it is given until the server has it.
+      const copy = Buffer.from(bytes)
+      session ??= beginResumable(file, this.partSizeBytes)
+      const { write } = session
+      order = order.then(() => this.#ask('put', 'write', key, () => write(copy)))
+      return order
+    }
+    const writer = new PartWriter({ part: send }, this.partSizeBytes, 0, 2)
+    return {
+      append: (bytes) => writer.append(bytes),
+      abort: async () => {
+        session?.destroy()
+        await writer.settle()
+        const uri = session?.uri()
+        if (uri !== undefined) await this.#cancel(uri)
+      },
+      complete: async () => {
+        if (writer.nextPart === 0) return this.put(key, writer.rest.slice())
+        await writer.finish()
+        await this.#ask('put', 'complete', key, () => session!.end())
+        await this.#checkSize(key, writer.byteLength)
+      },
+    }
+  }
+
+  /** Ends a session for good; a server that does not know it any more, or not this request, lets it expire. */
+  async #cancel(uri: string): Promise<void> {
+    const { authClient } = this.parts.storage
+    await authClient.request({ method: 'DELETE', url: uri, validateStatus: () => true }).catch(() => undefined)
+  }
+
+  async delete(keys: readonly string[]): Promise<void> {
+    for (let from = 0; from < keys.length; from += deletesInFlight)
+      await Promise.all(
+        keys.slice(from, from + deletesInFlight).map((key) =>
+          this.#ask('delete', 'delete', key, async () => {
+            await this.#bucket.file(key).delete({ ignoreNotFound: true })
+          }),
+        ),
+      )
+  }
+
+  close(): void {}
+}
+
+interface ResumableSession {
+  /** Where the upload goes on; undefined until the server has said. */
+  uri(): string | undefined
+  write(bytes: Uint8Array): Promise<void>
+  end(): Promise<void>
+  destroy(): void
+}
+
+function beginResumable(file: File, pieceBytes: number): ResumableSession {
+  const stream = file.createWriteStream({
+    resumable: true,
+    chunkSize: pieceBytes,
+    validation: false,
+    metadata: { contentType: 'application/octet-stream' },
+  })
+  let uri: string | undefined
+  let failure: Error | undefined
+  let onFailure: ((error: Error) => void) | undefined
+  stream.on('uri', (found: { uri?: string } | string) => {
+    uri = typeof found === 'string' ? found : found.uri
+  })
+  stream.on('error', (error) => {
+    failure ??= error
+    onFailure?.(error)
+  })
+  /** Waits for `begin` to call back, or for the stream to fail, or to be destroyed. */
+  const until = (begin: (done: (error?: Error | null) => void) => void) =>
+    new Promise<void>((resolve, reject) => {
+      if (failure !== undefined) return reject(failure)
+      onFailure = reject
+      stream.once('close', () => reject(failure ?? new Error('the upload was given up')))
+      begin((error) => (error ? reject(error) : resolve()))
+    })
+  return {
+    uri: () => uri,
+    write: (bytes) => until((done) => void stream.write(bytes, done)),
+    end: () =>
+      until((done) => {
+        stream.once('finish', () => done())
+        stream.end()
+      }),
+    destroy: () => void stream.destroy(),
+  }
+}
+
+function listed({ name, metadata }: File): ListedObject {
+  return { key: name, sizeBytes: Number(metadata.size ?? 0), ...(metadata.etag === undefined ? {} : { etag: metadata.etag }) }
+}
+
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength)

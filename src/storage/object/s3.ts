@@ -1,0 +1,374 @@
+// The control plane of S3 and what looks like it, over the AWS SDK.
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+  type S3ClientConfig,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3'
+import { NodeHttpHandler } from '@smithy/node-http-handler'
+import { StorageError } from '../../errors.js'
+import { objectUri, placeUri } from '../uri.js'
+import { type Agents, createAgents } from './agents.js'
+import { type CredentialSource, type S3Credentials, s3Credentials } from './credentials.js'
+import { Redactor, statusOf, storageFailure } from './failure.js'
+import { PartWriter } from './parts.js'
+import type { ObjectSettings } from './settings.js'
+import type {
+  AccessGrant,
+  ControlRequests,
+  ListedObject,
+  ObjectControl,
+  ObjectPlace,
+  ObjectUpload,
+  Signing,
+  UploadOptions,
+} from './types.js'
+
+/** S3's own limit on the parts of an upload. */
+const mostParts = 10_000
+const partsInFlight = 8
+/** Keys of one deletion; S3's limit. */
+const deletedAtOnce = 1000
+/** Credentials that end sooner are fetched anew. */
+const refreshMs = 5 * 60_000
+
+/** Opens the control plane of an S3 place. Throws StorageError where no credentials or no region can be found. */
+export async function openS3(place: ObjectPlace, settings: ObjectSettings): Promise<ObjectControl> {
+  const redactor = new Redactor()
+  redactor.add(settings.secretAccessKey, settings.sessionToken)
+  const origin = settings.endpoints[0] ?? 'https://s3.amazonaws.com'
+  const agents = createAgents(settings, origin)
+  const source = s3Credentials(settings)
+  let current: S3Credentials | undefined
+  const credentials: CredentialSource = async () => {
+    if (current === undefined || (current.expiration !== undefined && current.expiration.getTime() - Date.now() < refreshMs))
+      current = await source()
+    redactor.add(current.secretAccessKey, current.sessionToken)
+    return current
+  }
+  const attempt = { uri: placeUri(place), operation: 'find credentials for', endpoint: origin }
+  try {
+    if (!settings.anonymous) await credentials()
+    const region = settings.region ?? (settings.endpoints.length > 0 ? 'us-east-1' : undefined)
+    const config: S3ClientConfig = {
+      ...(region === undefined ? {} : { region }),
+      ...(settings.profile === undefined ? {} : { profile: settings.profile }),
+      credentials: settings.anonymous ? { accessKeyId: '', secretAccessKey: '' } : credentials,
+      ...(settings.anonymous ? { signer: { sign: async (request) => request } } : {}),
+      forcePathStyle: settings.forcePathStyle ?? settings.endpoints.length > 0,
+      followRegionRedirects: true,
+      maxAttempts: settings.maxAttempts,
+      requestChecksumCalculation: settings.requestChecksum === 'when_supported' ? 'WHEN_SUPPORTED' : 'WHEN_REQUIRED',
+      responseChecksumValidation: 'WHEN_REQUIRED',
+      requestHandler: new NodeHttpHandler({
+        httpAgent: agents.http,
+        httpsAgent: agents.https,
+        connectionTimeout: settings.connectTimeoutMs,
+        socketTimeout: settings.requestTimeoutMs,
+        socketAcquisitionWarningTimeout: 2 ** 31 - 1,
+      }),
+      // The SDK's own words (old Node, clock corrections) are not for our users.
+      logger: { debug() {}, info() {}, warn() {}, error() {}, trace() {} },
+    }
+    const clients = (settings.endpoints.length === 0 ? [undefined] : settings.endpoints).map(
+      (endpoint) => new S3Client({ ...config, ...(endpoint === undefined ? {} : { endpoint }) }),
+    )
+    return new S3Control(place, settings, { clients, config, agents, redactor, ...(settings.anonymous ? {} : { credentials }) })
+  } catch (error) {
+    agents.close()
+    throw storageFailure(error, attempt, redactor)
+  }
+}
+
+interface Parts {
+  readonly clients: readonly S3Client[]
+  readonly config: S3ClientConfig
+  readonly agents: Agents
+  readonly redactor: Redactor
+  /** Absent: anonymous. */
+  readonly credentials?: CredentialSource
+}
+
+class S3Control implements ObjectControl {
+  readonly requests: ControlRequests = { list: 0, head: 0, get: 0, put: 0, delete: 0 }
+  readonly endpoint: string
+  readonly partSizeBytes: number
+  readonly takesHeadLast = true
+  #nextClient = 0
+
+  constructor(
+    readonly place: ObjectPlace,
+    private readonly settings: ObjectSettings,
+    private readonly parts: Parts,
+  ) {
+    this.endpoint = settings.endpoints.join(', ') || `S3${settings.region === undefined ? '' : ` ${settings.region}`}`
+    this.partSizeBytes = settings.partSizeBytes
+  }
+
+  get #client(): S3Client {
+    return this.parts.clients[0]!
+  }
+
+  /** Endpoints take turns for what is written. */
+  #writer(): S3Client {
+    return this.parts.clients[this.#nextClient++ % this.parts.clients.length]!
+  }
+
+  /** Runs one request; its errors become the program's. */
+  async #ask<T>(kind: keyof ControlRequests, operation: string, key: string, request: () => Promise<T>): Promise<T> {
+    this.requests[kind]++
+    try {
+      return await request()
+    } catch (error) {
+      const attempt = { uri: objectUri(this.place, key), operation, endpoint: this.endpoint }
+      throw storageFailure(error, attempt, this.parts.redactor)
+    }
+  }
+
+  async grant(): Promise<AccessGrant> {
+    const { place, settings, parts } = this
+    const region = await this.#region()
+    const addresses = await Promise.all(
+      (settings.endpoints.length === 0 ? [undefined] : settings.endpoints).map((endpoint) => this.#address(endpoint, region)),
+    )
+    const { pathPrefix } = addresses[0]!
+    if (addresses.some((address) => address.pathPrefix !== pathPrefix))
+      throw new StorageError(placeUri(place), 'use several endpoints for', 'they must have the same path', 'EndpointPaths')
+    const found = await this.#ask('head', 'find credentials for', '', async () => await parts.credentials?.())
+    this.requests.head--
+    const signing: Signing =
+      found === undefined
+        ? { kind: 'anonymous' }
+        : {
+            kind: 'sigv4',
+            region,
+            accessKeyId: found.accessKeyId,
+            secretAccessKey: found.secretAccessKey,
+            ...(found.sessionToken === undefined ? {} : { sessionToken: found.sessionToken }),
+          }
+    return {
+      place,
+      endpoints: addresses.map((address) => address.origin),
+      pathPrefix,
+      signing,
+      ...(found?.expiration === undefined ? {} : { expiresAtMs: found.expiration.getTime() }),
+      headers: {},
+      ...(settings.ca.length > 0 ? { ca: settings.ca } : {}),
+      verifyTls: settings.verifyTls,
+      ...(parts.agents.proxy === undefined ? {} : { proxy: parts.agents.proxy }),
+    }
+  }
+
+  /** The region that requests are signed for: the bucket's own at AWS, which redirects others. */
+  async #region(): Promise<string> {
+    const configured = await this.#ask('head', 'find the region of', '', () => this.#client.config.region())
+    this.requests.head--
+    if (this.settings.endpoints.length > 0) return configured
+    try {
+      this.requests.head++
+      const { BucketRegion } = await this.#client.send(new HeadBucketCommand({ Bucket: this.place.bucket }))
+      return BucketRegion ?? configured
+    } catch (error) {
+      const header = (error as { $response?: { headers?: Record<string, string> } }).$response?.headers?.['x-amz-bucket-region']
+      if (header !== undefined) return header
+      if (statusOf(error) === 403) return configured
+      throw storageFailure(error, { uri: placeUri(this.place), operation: 'look at', endpoint: this.endpoint }, this.parts.redactor)
+    }
+  }
+
+  /** Where the SDK would send a GET: its rules for endpoints, address styles and regions are not repeated here. */
+  async #address(endpoint: string | undefined, region: string): Promise<{ origin: string; pathPrefix: string }> {
+    let seen: { protocol: string; hostname: string; port?: number; path: string } | undefined
+    const stop = new Error('seen')
+    const probe = new S3Client({
+      ...this.parts.config,
+      region,
+      ...(endpoint === undefined ? {} : { endpoint }),
+      maxAttempts: 1,
+      requestHandler: {
+        handle: (request: NonNullable<typeof seen>) => {
+          seen = request
+          return Promise.reject(stop)
+        },
+      } as never,
+    })
+    await probe.send(new GetObjectCommand({ Bucket: this.place.bucket, Key: 'k' })).catch((error: unknown) => {
+      if (seen === undefined)
+        throw storageFailure(error, { uri: placeUri(this.place), operation: 'address', endpoint: this.endpoint }, this.parts.redactor)
+    })
+    const { protocol, hostname, port, path } = seen!
+    return { origin: `${protocol}//${hostname}${port === undefined ? '' : `:${port}`}`, pathPrefix: path.slice(0, -1) }
+  }
+
+  async *list(prefix: string, signal?: AbortSignal): AsyncIterable<readonly ListedObject[]> {
+    let token: string | undefined
+    let page = 0
+    do {
+      page++
+      const answer = await this.#ask('list', page === 1 ? 'list' : `list (page ${page})`, prefix, () =>
+        this.#client.send(
+          new ListObjectsV2Command({
+            Bucket: this.place.bucket,
+            Prefix: prefix,
+            ...(token === undefined ? {} : { ContinuationToken: token }),
+          }),
+          signal === undefined ? {} : { abortSignal: signal },
+        ),
+      )
+      yield (answer.Contents ?? []).map(({ Key, Size, ETag }) => ({
+        key: Key!,
+        sizeBytes: Size ?? 0,
+        ...(ETag === undefined ? {} : { etag: ETag }),
+      }))
+      const next = answer.IsTruncated === true ? answer.NextContinuationToken : undefined
+      if (answer.IsTruncated === true && (next === undefined || next === token))
+        throw new StorageError(
+          objectUri(this.place, prefix),
+          `list (page ${page})`,
+          `the server says there is more, but not where to go on; endpoint ${this.endpoint}`,
+        )
+      token = next
+    } while (token !== undefined)
+  }
+
+  async head(key: string): Promise<ListedObject | undefined> {
+    return this.#ask('head', 'look at', key, async () => {
+      try {
+        const { ContentLength, ETag } = await this.#client.send(new HeadObjectCommand({ Bucket: this.place.bucket, Key: key }))
+        return { key, sizeBytes: ContentLength ?? 0, ...(ETag === undefined ? {} : { etag: ETag }) }
+      } catch (error) {
+        if (statusOf(error) !== 404) throw error
+        await this.#needBucket()
+        return undefined
+      }
+    })
+  }
+
+  /** A HEAD has no body, so a missing bucket looks like a missing object. Asked once. */
+  async #needBucket(): Promise<void> {
+    this.#bucketSeen ??= this.#client.send(new HeadBucketCommand({ Bucket: this.place.bucket })).then(
+      () => undefined,
+      (error: unknown) => (statusOf(error) === 404 ? Object.assign(new Error('NoSuchBucket'), { name: 'NoSuchBucket' }) : undefined),
+    )
+    const missing = await this.#bucketSeen
+    if (missing !== undefined) throw missing
+  }
+  #bucketSeen: Promise<Error | undefined> | undefined
+
+  async get(key: string, range?: { readonly begin: number; readonly end: number }): Promise<Uint8Array> {
+    return this.#ask('get', 'read', key, async () => {
+      const { Body } = await this.#client.send(
+        new GetObjectCommand({
+          Bucket: this.place.bucket,
+          Key: key,
+          ...(range === undefined ? {} : { Range: `bytes=${range.begin}-${range.end - 1}` }),
+        }),
+      )
+      return Body!.transformToByteArray()
+    })
+  }
+
+  async put(key: string, bytes: Uint8Array): Promise<void> {
+    await this.#ask('put', 'write', key, () =>
+      this.#writer().send(new PutObjectCommand({ Bucket: this.place.bucket, Key: key, Body: bytes, ContentLength: bytes.length })),
+    )
+    await this.#checkSize(key, bytes.length)
+  }
+
+  async #checkSize(key: string, wantedBytes: number): Promise<void> {
+    const found = await this.head(key)
+    if (found?.sizeBytes === wantedBytes) return
+    throw new StorageError(
+      objectUri(this.place, key),
+      'write',
+      `${wantedBytes} bytes were sent and accepted, but the object ${found === undefined ? 'is not there' : `has ${found.sizeBytes}`}; endpoint ${this.endpoint}`,
+      'SizeMismatch',
+    )
+  }
+
+  async upload(key: string, options: UploadOptions = {}): Promise<ObjectUpload> {
+    const client = this.#writer()
+    const target = { Bucket: this.place.bucket, Key: key }
+    let started: Promise<string> | undefined
+    const start = () => {
+      started ??= this.#ask('put', 'begin to write', key, () => client.send(new CreateMultipartUploadCommand(target))).then(
+        ({ UploadId }) => UploadId!,
+      )
+      return started
+    }
+    const etags: string[] = []
+    const sendPart = async (number: number, bytes: Uint8Array): Promise<void> => {
+      if (number >= mostParts)
+        throw new StorageError(
+          objectUri(this.place, key),
+          'write',
+          `more than ${mostParts} parts; raise multipart_part_size`,
+          'TooManyParts',
+        )
+      const UploadId = await start()
+      const { ETag } = await this.#ask('put', `write part ${number + 1} of`, key, () =>
+        client.send(new UploadPartCommand({ ...target, UploadId, PartNumber: number + 1, Body: bytes, ContentLength: bytes.length })),
+      )
+      etags[number] = ETag ?? ''
+    }
+    const writer = new PartWriter({ part: sendPart }, this.partSizeBytes, options.headLast === true ? 1 : 0, partsInFlight)
+    const abort = async (): Promise<void> => {
+      await writer.settle()
+      if (started === undefined) return
+      const UploadId = await started.catch(() => undefined)
+      if (UploadId === undefined) return
+      await this.#ask('delete', 'abandon the upload of', key, () => client.send(new AbortMultipartUploadCommand({ ...target, UploadId })))
+    }
+    return {
+      append: (bytes) => writer.append(bytes),
+      abort,
+      complete: async (head) => {
+        if (head === undefined && started === undefined && writer.nextPart === 0) return this.put(key, writer.rest.slice())
+        if (head !== undefined && writer.byteLength === 0) return this.put(key, head)
+        await Promise.all([writer.finish(), ...(head === undefined ? [] : [sendPart(0, head)])])
+        const UploadId = await start()
+        await this.#ask('put', 'complete', key, () =>
+          client.send(
+            new CompleteMultipartUploadCommand({
+              ...target,
+              UploadId,
+              MultipartUpload: { Parts: etags.map((ETag, number) => ({ ETag, PartNumber: number + 1 })) },
+            }),
+          ),
+        )
+        await this.#checkSize(key, writer.byteLength + (head?.length ?? 0))
+      },
+    }
+  }
+
+  async delete(keys: readonly string[]): Promise<void> {
+    for (let from = 0; from < keys.length; from += deletedAtOnce) {
+      const some = keys.slice(from, from + deletedAtOnce)
+      const { Errors } = await this.#ask('delete', 'delete', some[0]!, () =>
+        this.#client.send(
+          new DeleteObjectsCommand({ Bucket: this.place.bucket, Delete: { Objects: some.map((Key) => ({ Key })), Quiet: true } }),
+        ),
+      )
+      const [first] = Errors ?? []
+      if (first !== undefined)
+        throw storageFailure(
+          Object.assign(new Error(first.Message ?? first.Code ?? 'failed'), { name: first.Code ?? 'Error' }),
+          { uri: objectUri(this.place, first.Key ?? ''), operation: 'delete', endpoint: this.endpoint },
+          this.parts.redactor,
+        )
+    }
+  }
+
+  close(): void {
+    for (const client of this.parts.clients) client.destroy()
+    this.parts.agents.close()
+  }
+}
