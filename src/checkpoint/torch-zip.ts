@@ -1,11 +1,22 @@
 // The zip archive of torch.save (caffe2/serialize/inline_container.cc over miniz): stored members whose data begin at multiples of 64 bytes,
 // sizes behind the data. Pure: where everything lies, and the bytes around the tensors.
+import {
+  centralFixedBytes,
+  centralSignature,
+  descriptorSignature,
+  end64Bytes,
+  end64LocatorBytes,
+  end64LocatorSignature,
+  end64Signature,
+  endRecordsBytes,
+  endSignature,
+  localFixedBytes,
+  localSignature,
+} from '../formats/npz/layout.js'
 import { pickleState } from './pickle.js'
 import { type State, tensorBytes, tensorsOf } from './types.js'
 
 const alignment = 64
-const localBytes = 30
-const centralBytes = 46
 /** From here on sizes and offsets are 64 bits wide. */
 const wideFrom = 0xffffffff
 const flags = 0x0808
@@ -48,7 +59,7 @@ export function torchArchive(state: State, serializationId: string): TorchArchiv
   small('version', text('3\n'))
   small('.data/serialization_id', text(serializationId))
   const directoryBytes = members.reduce((sum, member) => sum + centralEntryBytes(member), 0)
-  return { members, directoryOffset: offset, byteLength: offset + directoryBytes + endBytes }
+  return { members, directoryOffset: offset, byteLength: offset + directoryBytes + endRecordsBytes }
 }
 
 function placed(
@@ -59,7 +70,7 @@ function placed(
   tensorIndex: number | undefined,
 ): TorchMember {
   const wide = wideExtraBytes({ headerOffset, byteLength })
-  const unpadded = headerOffset + localBytes + name.length + wide + 4
+  const unpadded = headerOffset + localFixedBytes + name.length + wide + 4
   return { name, headerOffset, byteLength, content, tensorIndex, dataOffset: Math.ceil(unpadded / alignment) * alignment }
 }
 
@@ -75,7 +86,7 @@ function wideExtraBytes(member: Extent): number {
 }
 
 function centralEntryBytes(member: TorchMember): number {
-  return centralBytes + member.name.length + wideExtraBytes(member)
+  return centralFixedBytes + member.name.length + wideExtraBytes(member)
 }
 
 function wideExtra(member: TorchMember): Buffer {
@@ -99,10 +110,10 @@ function wideExtra(member: TorchMember): Buffer {
 /** The bytes from a member's header to its data. */
 export function memberHeader(member: TorchMember): Uint8Array {
   const name = Buffer.from(member.name, 'latin1')
-  const head = Buffer.alloc(localBytes)
+  const head = Buffer.alloc(localFixedBytes)
   const wide = wideExtra(member)
-  const padding = member.dataOffset - member.headerOffset - localBytes - name.length - wide.length - 4
-  head.writeUInt32LE(0x04034b50, 0)
+  const padding = member.dataOffset - member.headerOffset - localFixedBytes - name.length - wide.length - 4
+  head.writeUInt32LE(localSignature, 0)
   head.writeUInt16LE(flags, 6)
   head.writeUInt16LE(name.length, 26)
   head.writeUInt16LE(wide.length + 4 + padding, 28)
@@ -116,7 +127,7 @@ export function memberHeader(member: TorchMember): Uint8Array {
 export function memberTrailer(member: TorchMember, crc: number): Uint8Array {
   const wide = isWide(member)
   const bytes = Buffer.alloc(wide ? 24 : 16)
-  bytes.writeUInt32LE(0x08074b50, 0)
+  bytes.writeUInt32LE(descriptorSignature, 0)
   bytes.writeUInt32LE(crc, 4)
   if (wide) {
     bytes.writeBigUInt64LE(BigInt(member.byteLength), 8)
@@ -128,17 +139,13 @@ export function memberTrailer(member: TorchMember, crc: number): Uint8Array {
   return bytes
 }
 
-const end64Bytes = 56
-const locatorBytes = 20
-const endBytes = end64Bytes + locatorBytes + 22
-
 /** Everything behind the last member: the directory and the end records. `crcs` are those of the members. */
 export function archiveEnd({ members, directoryOffset, byteLength }: TorchArchive, crcs: readonly number[]): Uint8Array {
   const bytes = Buffer.alloc(byteLength - directoryOffset)
   let at = 0
   members.forEach((member, i) => {
     const wide = wideExtra(member)
-    bytes.writeUInt32LE(0x02014b50, at)
+    bytes.writeUInt32LE(centralSignature, at)
     bytes.writeUInt16LE(flags, at + 8)
     bytes.writeUInt32LE(crcs[i]!, at + 16)
     bytes.writeUInt32LE(Math.min(member.byteLength, wideFrom), at + 20)
@@ -146,12 +153,12 @@ export function archiveEnd({ members, directoryOffset, byteLength }: TorchArchiv
     bytes.writeUInt16LE(member.name.length, at + 28)
     bytes.writeUInt16LE(wide.length, at + 30)
     bytes.writeUInt32LE(Math.min(member.headerOffset, wideFrom), at + 42)
-    bytes.write(member.name, at + centralBytes, 'latin1')
-    wide.copy(bytes, at + centralBytes + member.name.length)
+    bytes.write(member.name, at + centralFixedBytes, 'latin1')
+    wide.copy(bytes, at + centralFixedBytes + member.name.length)
     at += centralEntryBytes(member)
   })
   const directoryBytes = at
-  bytes.writeUInt32LE(0x06064b50, at)
+  bytes.writeUInt32LE(end64Signature, at)
   bytes.writeBigUInt64LE(BigInt(end64Bytes - 12), at + 4)
   bytes.writeUInt16LE(0x031e, at + 12)
   bytes.writeUInt16LE(45, at + 14)
@@ -159,11 +166,11 @@ export function archiveEnd({ members, directoryOffset, byteLength }: TorchArchiv
   bytes.writeBigUInt64LE(BigInt(members.length), at + 32)
   bytes.writeBigUInt64LE(BigInt(directoryBytes), at + 40)
   bytes.writeBigUInt64LE(BigInt(directoryOffset), at + 48)
-  bytes.writeUInt32LE(0x07064b50, at + end64Bytes)
+  bytes.writeUInt32LE(end64LocatorSignature, at + end64Bytes)
   bytes.writeBigUInt64LE(BigInt(directoryOffset + directoryBytes), at + end64Bytes + 8)
   bytes.writeUInt32LE(1, at + end64Bytes + 16)
-  const end = at + end64Bytes + locatorBytes
-  bytes.writeUInt32LE(0x06054b50, end)
+  const end = at + end64Bytes + end64LocatorBytes
+  bytes.writeUInt32LE(endSignature, end)
   bytes.writeUInt16LE(Math.min(members.length, 0xffff), end + 8)
   bytes.writeUInt16LE(Math.min(members.length, 0xffff), end + 10)
   bytes.writeUInt32LE(Math.min(directoryBytes, wideFrom), end + 12)

@@ -88,14 +88,15 @@ function report(
 }
 
 function snapshot(progress: EngineProgress): ProgressSnapshot {
-  const { epoch, epochs, step, steps, auPercent, bytes, samples, evaluating } = progress
+  const { epoch, epochs, step, steps, auPercent, bytes, samples, evaluating, checkpointing, checkpointBytes } = progress
   return {
-    phase: epoch === 0 ? 'starting' : evaluating ? 'evaluating' : 'training',
+    phase: checkpointing ? 'checkpointing' : epoch === 0 ? 'starting' : evaluating ? 'evaluating' : 'training',
     epoch,
     epochs,
     step,
     steps,
     bytes,
+    checkpointBytes,
     samples,
     elapsedSeconds: process.uptime(),
     ...(auPercent !== undefined && { auPercentSoFar: auPercent }),

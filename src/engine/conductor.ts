@@ -1,8 +1,9 @@
 // The conductor: all ranks of a process as small state machines on one thread. It hands out credits, keeps the compute clocks and the
 // barriers, and measures; it sleeps until the next deadline or the next news from a reader. It never touches data.
 //
-// A training step (DLIO main._train): wait for the batch, compute, barrier. After its last step a rank fetches one more batch if the
+// A training step (DLIO main._train): wait for the batch, compute, barrier, and after some of them a checkpoint, which ends the block. After its last step a rank fetches one more batch if the
 // loader has one (DLIO leaves its loop that way), inside the block's time and in no step.
+import type { TrainingCheckpoints } from '../checkpoint/training.js'
 import type { Flow, Grant, Made } from '../frameworks/flow.js'
 import { createFlow } from '../frameworks/index.js'
 import type { EpochRecord, StepsRecord } from '../metrics/records.js'
@@ -11,7 +12,7 @@ import type { Plan, SleepStream } from '../plan/types.js'
 import type { Clock } from './clock.js'
 import { Deadlines } from './deadlines.js'
 import type { ThreadMessage } from './messages.js'
-import { control, laneWord, progressSlot, type SharedState, threadWord } from './shared-state.js'
+import { control, laneWord, progressSlot, type SharedState, setPhase, threadWord } from './shared-state.js'
 import { StepsLog } from './steps-log.js'
 import type { TraceWriter } from './trace-writer.js'
 
@@ -23,7 +24,7 @@ const neverWanted = 0x7fffffff
 const hurryMs = 1
 
 /** Where a rank is in its step. `fetchingSurplus`: waiting for the batch that is fetched and not used. */
-type Phase = 'loading' | 'computing' | 'atBarrier' | 'fetchingSurplus' | 'finished'
+type Phase = 'loading' | 'computing' | 'atBarrier' | 'checkpointing' | 'fetchingSurplus' | 'finished'
 
 interface Rank {
   readonly rank: number
@@ -39,6 +40,8 @@ interface Rank {
   loadMs: number
   deadlineMs: number
   log: StepsLog
+  /** Blocks of this epoch that have ended. */
+  blocks: StepsRecord[]
   stallReported: boolean
   /** Batches come faster than a thread can be woken for each. */
   hurried: boolean
@@ -56,6 +59,8 @@ export interface ConductorOptions {
   /** `transfer`: memory that the receiver takes over. */
   readonly send: (message: ThreadMessage, transfer?: readonly ArrayBuffer[]) => void
   readonly trace?: TraceWriter | undefined
+  /** Absent where training takes none. */
+  readonly checkpoints?: TrainingCheckpoints | undefined
 }
 
 export class Conductor {
@@ -97,6 +102,7 @@ export class Conductor {
       loadMs: 0,
       deadlineMs: 0,
       log: new StepsLog(0),
+      blocks: [],
       stallReported: false,
       hurried: false,
       grant: (reader, units) => this.grant(index * lanesPerRank + reader, units),
@@ -117,12 +123,15 @@ export class Conductor {
       const beginMs = clock.nowMs()
       send({ kind: 'epochStarts', epoch, timeMs: clock.absoluteMs(beginMs), steps: plan.train.steps })
       const train = this.runSplit('train')
-      if (train[0] !== undefined) send({ kind: 'blockEnds', epoch, block: 1, steps: train[0] })
+      this.checkpointEpoch(epoch)
       const trainEndMs = clock.nowMs()
+      this.sendTrainEnd(epoch, beginMs, trainEndMs, train[0])
+      this.drain()
       let evaluations: StepsRecord[] | undefined
       if (plan.evaluates(epoch) && !state.stopped) {
         send({ kind: 'evalStarts', epoch, timeMs: clock.absoluteMs(trainEndMs), steps: plan.valid.steps })
-        evaluations = this.runSplit('valid')
+        evaluations = this.runSplit('valid').map(([steps]) => steps!)
+        this.drain()
         if (evaluations[0] !== undefined) send({ kind: 'evalEnds', epoch, steps: evaluations[0] })
       }
       const endMs = clock.nowMs()
@@ -133,12 +142,12 @@ export class Conductor {
           beginMs: clock.absoluteMs(beginMs),
           trainEndMs: clock.absoluteMs(trainEndMs),
           endMs: clock.absoluteMs(endMs),
-          blocks: [train[rank]!],
-          checkpoints: [],
+          blocks: train[rank]!,
+          checkpoints: this.options.checkpoints?.take(rank) ?? [],
           ...(evaluation && { evaluation }),
         }
       })
-      const lists = [...train, ...(evaluations ?? [])].flatMap(({ loadMs, procMs, computeMs }) => [loadMs, procMs, computeMs])
+      const lists = [...train.flat(), ...(evaluations ?? [])].flatMap(({ loadMs, procMs, computeMs }) => [loadMs, procMs, computeMs])
       send(
         { kind: 'epochEnds', epoch, ranks: records },
         lists.map((list) => list.buffer as ArrayBuffer),
@@ -146,29 +155,84 @@ export class Conductor {
     }
   }
 
-  /** One epoch's training, or one evaluation, of all ranks; their records by rank. */
-  private runSplit(split: Split): StepsRecord[] {
+  private sendTrainEnd(epoch: number, beginMs: number, endMs: number, blocks: readonly StepsRecord[] | undefined): void {
+    const steps = blocks?.reduce((sum, { procMs }) => sum + procMs.length, 0) ?? 0
+    this.options.send({ kind: 'trainEnds', epoch, timeMs: this.options.clock.absoluteMs(endMs), steps, durationMs: endMs - beginMs })
+  }
+
+  /** One epoch's training, or one evaluation, of all ranks; their blocks by rank. Read-ahead may still be under way. */
+  private runSplit(split: Split): StepsRecord[][] {
     const { plan, state, clock } = this.options
     this.split = split
     this.atBarrier = 0
     this.finished = 0
     this.waiting = []
     this.setProgress(plan)
-    const records: StepsRecord[] = []
     this.countedUntilMs = clock.nowMs()
     for (const rank of this.ranks) this.startRank(rank, split)
     this.flushWakes()
     while (this.finished < this.ranks.length && !state.stopped) {
       const seen = Atomics.load(state.words, control.event)
       let progressed = this.endComputations(clock.nowMs())
+      progressed = this.endCheckpoints() || progressed
       progressed = this.deliver() || progressed
       this.flushWakes()
       if (!progressed) this.sleep(seen)
     }
     const endMs = clock.nowMs()
-    for (const rank of this.ranks) records.push(rank.log.end(rank.phase === 'finished' ? rank.computeStartMs : endMs, clock))
-    this.drain()
-    return records
+    for (const rank of this.ranks)
+      if (rank.phase !== 'checkpointing') this.endBlock(rank, rank.phase === 'finished' ? rank.computeStartMs : endMs)
+    return this.ranks.map(({ blocks }) => blocks)
+  }
+
+  private endBlock(rank: Rank, endMs: number): void {
+    const { clock, send } = this.options
+    const steps = rank.log.end(endMs, clock)
+    rank.blocks.push(steps)
+    if (rank.rank === 0 && this.split === 'train') send({ kind: 'blockEnds', epoch: this.epoch, block: rank.blocks.length, steps })
+  }
+
+  /** All ranks have reached the end of a step that a checkpoint follows: their blocks end, and each begins another when it has saved. */
+  private beginCheckpoint(step: number, nowMs: number): void {
+    for (const rank of this.ranks) {
+      this.endBlock(rank, nowMs)
+      rank.phase = 'checkpointing'
+    }
+    setPhase(this.options.state, 'checkpointing')
+    this.options.checkpoints!.begin(this.epoch, this.ranks[0]!.blocks.length, step, step)
+  }
+
+  /** Ranks that have saved go on. Returns whether any did. */
+  private endCheckpoints(): boolean {
+    const { checkpoints, clock, send, state } = this.options
+    if (!checkpoints?.underWay) return false
+    let progressed = false
+    for (const rank of this.ranks) {
+      if (!checkpoints.ends(rank.rank)) continue
+      progressed = true
+      const nowMs = clock.nowMs()
+      rank.log = new StepsLog(nowMs)
+      if (rank.rank === 0) {
+        setPhase(state, 'train')
+        this.countedUntilMs = nowMs
+        send({ kind: 'blockStarts', epoch: this.epoch, block: rank.blocks.length + 1, timeMs: clock.absoluteMs(nowMs) })
+      }
+      this.beginLoad(rank, nowMs)
+    }
+    return progressed
+  }
+
+  /** The checkpoint behind an epoch's training, where one is due. DLIO names it after one step more than there were. */
+  private checkpointEpoch(epoch: number): void {
+    const { checkpoints, state } = this.options
+    if (state.stopped || !checkpoints?.followsEpoch(epoch)) return
+    const { batch, blocks } = this.ranks[0]!
+    setPhase(state, 'checkpointing')
+    checkpoints.begin(epoch, blocks.length, batch, batch + 1)
+    while (checkpoints.underWay && !state.stopped) {
+      state.waitForNews(1000)
+      for (const rank of this.ranks) checkpoints.ends(rank.rank)
+    }
   }
 
   private startRank(rank: Rank, split: Split): void {
@@ -179,6 +243,7 @@ export class Conductor {
     rank.steps = Math.min(rank.order.steps, planned)
     rank.batch = 0
     rank.log = new StepsLog(clock.nowMs())
+    rank.blocks = []
     this.restartLanes(rank)
     rank.flow.start(rank.grant)
     this.beginLoad(rank, rank.log.beginMs)
@@ -305,6 +370,10 @@ export class Conductor {
     if (++this.atBarrier < this.ranks.length) return
     // The last one opens the barrier; loading starts anew for all at that moment.
     this.atBarrier = 0
+    if (this.options.checkpoints?.followsStep(rank.batch)) {
+      this.beginCheckpoint(rank.batch, nowMs)
+      return
+    }
     for (const each of this.ranks) this.beginLoad(each, nowMs)
   }
 
@@ -412,7 +481,7 @@ export class Conductor {
   private setProgress(plan: Plan): void {
     const { progress } = this.options.state
     progress[progressSlot.epoch] = this.epoch
-    progress[progressSlot.phase] = splitCode[this.split]
+    setPhase(this.options.state, this.split)
     progress[progressSlot.step] = 0
     progress[progressSlot.steps] = this.split === 'train' ? plan.train.steps : plan.valid.steps
   }

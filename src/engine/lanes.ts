@@ -18,7 +18,7 @@ export interface LaneLayout {
 }
 
 /** libuv's own limit. */
-const mostPoolThreads = 1024
+export const mostPoolThreads = 1024
 
 /**
  * One blocking thread a lane while there are few of them: that is the cheapest way to read (3.5 µs for a tiny file against 8 to 11 µs

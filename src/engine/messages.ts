@@ -1,8 +1,10 @@
 // What threads tell each other outside the hot path. Everything here is plain data.
+import type { MessagePort } from 'node:worker_threads'
+import type { PartTimes } from '../checkpoint/rank.js'
 import type { Workload } from '../config/workload.js'
 import type { PackedFiles } from '../dataset/file-lists.js'
 import type { SerializedError } from '../errors.js'
-import type { EpochRecord, StepsRecord } from '../metrics/records.js'
+import type { CheckpointRecord, EpochRecord, StepsRecord } from '../metrics/records.js'
 import type { World } from '../plan/types.js'
 import type { SharedLayout } from './shared-state.js'
 
@@ -50,6 +52,42 @@ export interface ConductorStart extends RunBase {
   /** Thread that drives each lane. */
   readonly threadOfLane: readonly number[]
   readonly tracePart?: string
+  /** Absent where nothing is checkpointed. */
+  readonly crew?: CrewStart
+}
+
+/** A thread that saves and loads checkpoints. */
+export interface CheckpointThreadStart extends RunBase {
+  readonly kind: 'checkpoint'
+  /** Ranks that this thread serves. */
+  readonly ranks: readonly number[]
+  /** Memory of the crew (`CrewState`). */
+  readonly crew: SharedArrayBuffer
+  /** Where the conductor's commands come from. */
+  readonly commands: MessagePort
+  /** Local path of the checkpoint folder. */
+  readonly folder: string
+  readonly verify: boolean
+  readonly pieceBytes: number
+  readonly requestBytes: number
+}
+
+/** The conductor's end of the checkpoint threads. */
+export interface CrewStart {
+  readonly ports: readonly MessagePort[]
+  readonly crew: SharedArrayBuffer
+  /** Local path of the checkpoint folder. */
+  readonly folder: string
+  /** Bytes of a whole checkpoint, as DLIO counts. */
+  readonly sizeBytes: number
+}
+
+/** Which checkpoint: the one that ends block `block`, after `step` steps of the epoch. */
+export interface CheckpointLabel {
+  readonly op: 'save' | 'load'
+  readonly epoch: number
+  readonly block: number
+  readonly step: number
 }
 
 /** To the main thread. */
@@ -59,7 +97,15 @@ export type ThreadMessage =
   /** A reader thread has ended after `stop`. */
   | { readonly kind: 'ended' }
   | { readonly kind: 'epochStarts'; readonly epoch: number; readonly timeMs: number; readonly steps: number }
+  /** A block after the first: that one begins with its epoch. */
+  | { readonly kind: 'blockStarts'; readonly epoch: number; readonly block: number; readonly timeMs: number }
   | { readonly kind: 'blockEnds'; readonly epoch: number; readonly block: number; readonly steps: StepsRecord }
+  | ({ readonly kind: 'checkpointStarts'; readonly timeMs: number } & CheckpointLabel)
+  /** `record` and `parts` are rank 0's. */
+  | ({ readonly kind: 'checkpointEnds'; readonly record: CheckpointRecord; readonly parts: PartTimes } & CheckpointLabel)
+  /** All writing, or all reading, of a run that only checkpoints. */
+  | { readonly kind: 'checkpointSeries'; readonly op: 'save' | 'load'; readonly phase: 'begins' | 'ended'; readonly timeMs: number }
+  | { readonly kind: 'trainEnds'; readonly epoch: number; readonly timeMs: number; readonly steps: number; readonly durationMs: number }
   | { readonly kind: 'evalStarts'; readonly epoch: number; readonly timeMs: number; readonly steps: number }
   | { readonly kind: 'evalEnds'; readonly epoch: number; readonly steps: StepsRecord }
   | { readonly kind: 'epochEnds'; readonly epoch: number; readonly ranks: readonly EpochRecord[] }

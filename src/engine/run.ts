@@ -1,5 +1,7 @@
 // Running a plan: start the threads, listen, stop them. The main thread keeps to people; it is never on the path of a byte.
-import { Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { CrewState } from '../checkpoint/crew.js'
+import { layOutCrew } from '../checkpoint/sizes.js'
 import { packList } from '../dataset/file-lists.js'
 import { HangingError, RunError, restoreError } from '../errors.js'
 import { LatencyHistogram } from '../metrics/latency.js'
@@ -8,9 +10,9 @@ import { entryFile } from '../package.js'
 import type { Plan } from '../plan/types.js'
 import { meterSlot } from '../storage/meter.js'
 import type { ObjectAccess } from '../storage/object/read-options.js'
-import { layOutLanes, readExtent, requestSize } from './lanes.js'
-import type { ConductorStart, ReaderThreadStart, RunBase, ThreadMessage } from './messages.js'
-import { progressSlot, SharedState, timeSlot } from './shared-state.js'
+import { type LaneLayout, layOutLanes, mostPoolThreads, readExtent, requestSize } from './lanes.js'
+import type { CheckpointThreadStart, ConductorStart, ReaderThreadStart, RunBase, ThreadMessage } from './messages.js'
+import { phaseCode, progressSlot, SharedState, timeSlot } from './shared-state.js'
 import { type Complete, joinTrace } from './trace-writer.js'
 
 export interface EngineOptions {
@@ -25,6 +27,8 @@ export interface EngineOptions {
   readonly verify: boolean
   /** Where to write the trace, if wanted. */
   readonly tracePath?: string | undefined
+  /** Where checkpoints go, as a local path, and the bytes of a whole one; absent where none are taken. */
+  readonly checkpoints?: { readonly folder: string; readonly sizeBytes: number } | undefined
   /** Adds to a trace what readers cannot know. */
   readonly completeTrace?: Complete | undefined
   /** Told about epochs, blocks and stalls as they happen. */
@@ -46,6 +50,8 @@ export interface EngineResult {
   readonly computeLagMaxMs: number
   /** Milliseconds from the start of the process to the first sample; undefined when none was read. */
   readonly firstSampleMs: number | undefined
+  /** Bytes of checkpoint files that were written, framing included. */
+  readonly checkpointBytesWritten: number
   readonly latency: LatencySummary | undefined
 }
 
@@ -54,6 +60,9 @@ export interface EngineProgress {
   readonly epoch: number
   readonly epochs: number
   readonly evaluating: boolean
+  readonly checkpointing: boolean
+  /** Bytes of checkpoints written so far. */
+  readonly checkpointBytes: number
   readonly step: number
   readonly steps: number
   /** Steps of all ranks that have ended, training and evaluation. */
@@ -78,8 +87,11 @@ const stopGraceMs = 3000
 /** Starts a run. Must be called before anything uses libuv's pool, whose size it may set. */
 export function startEngine(options: EngineOptions): Engine {
   const { plan } = options
-  const layout = layOutLanes(plan)
-  if (layout.poolSize !== undefined) process.env.UV_THREADPOOL_SIZE ??= String(layout.poolSize)
+  const { workflow } = plan.workload
+  const layout = workflow.train || workflow.evaluation ? layOutLanes(plan) : noLanes
+  const crewLayout = options.checkpoints && layOutCrew(plan.workload, plan.world.ranks)
+  const poolSize = poolSizeFor(layout.poolSize, crewLayout?.calls)
+  if (poolSize !== undefined) process.env.UV_THREADPOOL_SIZE ??= String(poolSize)
   const { requestBytes, bounded } = requestSize(plan, options.direct, layout.mode)
   const state = SharedState.create({ lanes: layout.lanes, threads: layout.threads.length })
   const base: RunBase = {
@@ -102,8 +114,29 @@ export function startEngine(options: EngineOptions): Engine {
     return { tracePart: part }
   }
   const histograms = layout.threads.map(() => new SharedArrayBuffer(LatencyHistogram.byteLength))
-  const starts: (ReaderThreadStart | ConductorStart)[] = [
-    { ...base, kind: 'conductor', threadOfLane, ...tracePart('ranks') },
+  const crew = CrewState.create(plan.world.ranks)
+  const channels = crewLayout?.threads.map(() => new MessageChannel()) ?? []
+  const starts: (ReaderThreadStart | ConductorStart | CheckpointThreadStart)[] = [
+    {
+      ...base,
+      kind: 'conductor',
+      threadOfLane,
+      ...tracePart('ranks'),
+      ...(options.checkpoints && { crew: { ...options.checkpoints, ports: channels.map(({ port1 }) => port1), crew: crew.buffer } }),
+    },
+    ...channels.map(
+      ({ port2 }, thread): CheckpointThreadStart => ({
+        ...base,
+        kind: 'checkpoint',
+        ranks: crewLayout!.threads[thread]!,
+        crew: crew.buffer,
+        commands: port2,
+        folder: options.checkpoints!.folder,
+        verify: options.verify,
+        pieceBytes: crewLayout!.pieceBytes,
+        requestBytes: crewLayout!.requestBytes,
+      }),
+    ),
     ...layout.threads.map(
       (lanes, thread): ReaderThreadStart => ({
         ...base,
@@ -125,9 +158,11 @@ export function startEngine(options: EngineOptions): Engine {
   const gaveUp = new Promise<void>((resolve) => {
     giveUp = resolve
   })
+  const crewThreads: Worker[] = []
   /** Asks threads to end, and waits for them only so long: a read on dead storage may never return. */
   const endThreads = () => {
     state.stop()
+    for (const worker of crewThreads.splice(0)) worker.postMessage('end')
     stopTimer ??= setTimeout(giveUp, stopGraceMs)
   }
 
@@ -147,11 +182,18 @@ export function startEngine(options: EngineOptions): Engine {
   const ends = starts.map(
     (start) =>
       new Promise<void>((resolve) => {
-        const worker = new Worker(`require(${JSON.stringify(entryFile('engine/thread.js'))})`, { eval: true, workerData: start })
+        const transferList = portsOf(start)
+        const worker = new Worker(`require(${JSON.stringify(entryFile('engine/thread.js'))})`, {
+          eval: true,
+          workerData: start,
+          transferList,
+        })
+        if (start.kind === 'checkpoint') crewThreads.push(worker)
         worker.on('message', onMessage)
         worker.on('error', fail)
         worker.on('exit', (code) => {
-          const name = start.kind === 'conductor' ? 'conductor' : `reader thread ${start.thread}`
+          const name =
+            start.kind === 'reader' ? `reader thread ${start.thread}` : start.kind === 'conductor' ? 'conductor' : 'checkpoint thread'
           if (code !== 0) fail(new RunError(`the ${name} died with exit code ${code}`))
           else if (!state.stopped) fail(new RunError(`the ${name} ended before the run did`))
           resolve()
@@ -186,11 +228,12 @@ export function startEngine(options: EngineOptions): Engine {
       computeLagMaxMs: progress[progressSlot.lagMaxMs]!,
       firstSampleMs: times[timeSlot.firstSample] === 0 ? undefined : times[timeSlot.firstSample],
       latency: merged.summarise(),
+      checkpointBytesWritten: crew.bytesWritten,
     }
   }
 
   return {
-    progress: () => progressOf(state, plan),
+    progress: () => progressOf(state, crew, plan),
     stop: () => {
       stopAsked = true
       endThreads()
@@ -204,14 +247,31 @@ export function startEngine(options: EngineOptions): Engine {
   }
 }
 
-function progressOf(state: SharedState, plan: Plan): EngineProgress {
+/** A run that reads no data set. */
+const noLanes: LaneLayout = { lanesPerRank: 0, lanes: 0, mode: 'blocking', threads: [] }
+
+/** Threads of libuv's pool: its own four where nobody asks for more. */
+function poolSizeFor(reads: number | undefined, checkpointCalls: number | undefined): number | undefined {
+  if (checkpointCalls === undefined) return reads
+  return Math.min(mostPoolThreads, Math.max(4, (reads ?? 0) + checkpointCalls))
+}
+
+/** Channels are handed over, not copied. */
+function portsOf(start: ReaderThreadStart | ConductorStart | CheckpointThreadStart): MessagePort[] {
+  if (start.kind === 'checkpoint') return [start.commands]
+  return start.kind === 'conductor' ? [...(start.crew?.ports ?? [])] : []
+}
+
+function progressOf(state: SharedState, crew: CrewState, plan: Plan): EngineProgress {
   const { progress } = state
   const computeMs = progress[progressSlot.computeMs]!
   const wallMs = progress[progressSlot.wallMs]!
   return {
     epoch: progress[progressSlot.epoch]!,
     epochs: plan.epochs,
-    evaluating: progress[progressSlot.phase] === 1,
+    evaluating: progress[progressSlot.phase] === phaseCode.valid,
+    checkpointing: progress[progressSlot.phase] === phaseCode.checkpointing,
+    checkpointBytes: crew.bytesWritten,
     step: progress[progressSlot.step]!,
     steps: progress[progressSlot.steps]!,
     stepsDone: progress[progressSlot.stepsDone]!,

@@ -37,6 +37,9 @@ export const progressSlot = {
   count: 16,
 } as const
 
+/** What `progressSlot.phase` may say. */
+export const phaseCode = { train: 0, valid: 1, checkpointing: 2 } as const
+
 /** Process-wide times (float64), milliseconds of the run's clock. */
 export const timeSlot = { firstSample: 0, count: 8 } as const
 
@@ -54,6 +57,7 @@ export class SharedState {
   private readonly laneBase = control.count
   private readonly threadBase: number
   private readonly meterByteBase: number
+  private seenNews = 0
 
   constructor(
     readonly layout: SharedLayout,
@@ -114,9 +118,20 @@ export class SharedState {
     }
   }
 
+  /** Sleeps until there is news, or for so long; returns at once where there was some since the last call. For the conductor alone. */
+  waitForNews(mostMs: number): void {
+    if (mostMs > 0) Atomics.wait(this.words, control.event, this.seenNews, mostMs)
+    this.seenNews = Atomics.load(this.words, control.event)
+  }
+
   /** News for the conductor. */
   signal(): void {
     Atomics.add(this.words, control.event, 1)
     Atomics.notify(this.words, control.event, 1)
   }
+}
+
+/** Tells the progress what is going on. */
+export function setPhase(state: SharedState, phase: keyof typeof phaseCode): void {
+  state.progress[progressSlot.phase] = phaseCode[phase]
 }

@@ -1,6 +1,7 @@
 // The engine's messages as the events that logs and terminals understand.
 import type { ThreadMessage } from '../engine/messages.js'
 import { describeBlock, evaluationFigures, formulas } from '../metrics/formulas.js'
+import { checkpointSeconds } from '../metrics/summary.js'
 import type { RunLog } from '../output/events.js'
 import type { Plan } from '../plan/types.js'
 
@@ -25,7 +26,41 @@ export function eventsOf(plan: Plan, log: RunLog): (message: ThreadMessage) => v
       case 'blockEnds': {
         const described = describeBlock(message.steps, workload.reader.batchSize, trainRule)
         log.event({ type: 'blockEnd', atMs: message.steps.endMs, epoch: message.epoch, block: message.block, described })
-        log.event({ type: 'epochEnd', atMs: message.steps.endMs, epoch: message.epoch, steps: described.steps, seconds: described.seconds })
+        return
+      }
+      case 'blockStarts':
+        log.event({ type: 'blockStart', atMs: message.timeMs, epoch: message.epoch, block: message.block })
+        return
+      case 'trainEnds':
+        log.event({
+          type: 'epochEnd',
+          atMs: message.timeMs,
+          epoch: message.epoch,
+          steps: message.steps,
+          seconds: message.durationMs / 1000,
+        })
+        return
+      case 'checkpointSeries':
+        log.event({ type: 'checkpointSeries', atMs: message.timeMs, kind: message.op, phase: message.phase })
+        return
+      case 'checkpointStarts': {
+        const { op: kind, epoch, block, step } = message
+        log.event({ type: 'checkpointStart', atMs: message.timeMs, kind, epoch, block, step })
+        return
+      }
+      case 'checkpointEnds': {
+        const { op: kind, epoch, block, record, parts } = message
+        log.event({
+          type: 'checkpointEnd',
+          atMs: record.endMs,
+          kind,
+          epoch,
+          block,
+          seconds: checkpointSeconds(record),
+          sizeBytes: record.sizeBytes,
+          ...(parts.model === undefined ? {} : { modelSeconds: parts.model / 1000 }),
+          ...(parts.optimizer === undefined ? {} : { optimizerSeconds: parts.optimizer / 1000 }),
+        })
         return
       }
       case 'evalStarts':

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Warning, Workload } from '../config/workload.js'
 import { type GenerateProgress, generateDataset } from '../dataset/generate.js'
 import { listDataset } from '../dataset/listing.js'
+import { computedFiles } from '../dataset/naming.js'
 import { type EngineProgress, startEngine } from '../engine/run.js'
 import { stepsFromPlan } from '../engine/trace-steps.js'
 import { getFormat } from '../formats/index.js'
@@ -19,6 +20,7 @@ import { prepareOutputFolder } from '../output/writable.js'
 import { packageInfo } from '../package.js'
 import { createPlan } from '../plan/plan.js'
 import type { Plan } from '../plan/types.js'
+import { type CheckpointPlan, checkpointsOnly, checkpointWarnings, planCheckpoints, prepareCheckpointFolder } from './checkpoints.js'
 import { cacheWarningCode, cacheWarnings, checkSteps, dataAccess, fitsInMemory, missingFeatures } from './checks.js'
 import { eventsOf } from './events.js'
 import { runRecord } from './record.js'
@@ -63,8 +65,13 @@ export interface JobOutcome {
 /** Runs a job. Throws ConfigError and RunError with exit code 2 before anything is touched, other errors with 1. An interrupted job resolves with a partial result. */
 export async function runJob(options: JobOptions): Promise<JobOutcome> {
   const { workload } = options
-  const access = dataAccess(workload, options.direct)
+  const generates = options.generate || workload.workflow.generateData
+  const only = checkpointsOnly(workload)
+  const trains = workload.workflow.train || (workload.workflow.evaluation && !only)
+  const access = generates || !only ? dataAccess(workload, options.direct) : { folder: '', direct: false }
+  const checkpoints = planCheckpoints(workload, options.ranks)
   prepareOutputFolder(options.outputFolder)
+  if (checkpoints) prepareCheckpointFolder(checkpoints.folder)
   const beginMs = Date.now()
   const dlioLog = new DlioLog(join(options.outputFolder, workload.output.logFile), {
     ...dlioLogOptions(workload, options.ranks),
@@ -72,8 +79,6 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
   })
   const log = teeLog(dlioLog, options.log)
   try {
-    const generates = options.generate || workload.workflow.generateData
-    const trains = workload.workflow.train || workload.workflow.evaluation
     log.event({ type: 'runStart', atMs: beginMs, parts: partsOf(workload, generates), ranks: options.ranks })
     // DLIO's own words, at DLIO's place; people at a terminal get the plan's warning, which has the numbers.
     if (trains && fitsInMemory(workload, access.direct)) dlioLog.event({ type: 'cacheWarning', atMs: Date.now() })
@@ -86,49 +91,55 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
       })
       log.event({ type: 'generationEnd', atMs: Date.now() })
     }
-    if (!trains) return { lateWarnings: [] }
-    return await train(options, access, { all: log, people: options.log }, beginMs)
+    if (!trains && !only) return { lateWarnings: [] }
+    return await measure(options, access, checkpoints, { all: log, people: options.log }, beginMs)
   } finally {
     dlioLog.close()
   }
 }
 
 function partsOf(workload: Workload, generates: boolean): RunPart[] {
-  const { train, evaluation } = workload.workflow
+  const { train, evaluation, checkpoint } = workload.workflow
   return [
     ...(generates ? (['generate'] as const) : []),
     ...(train ? (['train'] as const) : []),
     ...(evaluation ? (['evaluate'] as const) : []),
+    ...(checkpoint ? (['checkpoint'] as const) : []),
   ]
 }
 
-async function train(
+/** The part of a job that is measured: training with its evaluations and checkpoints, or checkpoints alone. */
+async function measure(
   options: JobOptions,
   access: { folder: string; direct: boolean },
+  checkpoints: CheckpointPlan | undefined,
   logs: { readonly all: RunLog; readonly people: RunLog },
   beginMs: number,
 ): Promise<JobOutcome> {
   const { workload } = options
   const log = logs.all
-  const listing = listDataset(workload, access.folder)
+  const only = checkpointsOnly(workload)
+  const listing = only ? { files: computedFiles(workload), warnings: [] } : listDataset(workload, access.folder)
   const world = { ranks: options.ranks, hosts: 1 }
   const sizing = createPlan(workload, world, listing.files)
   const permutations = new SharedArrayBuffer(sizing.sharedBytes)
   const plan = sizing.sharedBytes === 0 ? sizing : createPlan(workload, world, listing.files, permutations)
   // Of the same order, but not yet advanced: the plan that runs is brought from epoch to epoch by its conductor.
   const freshPlan = () => createPlan(workload, world, listing.files, new SharedArrayBuffer(plan.sharedBytes))
-  checkSteps(plan)
+  if (!only) checkSteps(plan)
   const host = readHost()
   const planWarnings = [
     ...missingFeatures(workload),
     ...listing.warnings,
-    ...plan.warnings,
-    ...cacheWarnings(plan, access.direct, host.memoryBytes),
+    ...(only ? [] : [...plan.warnings, ...cacheWarnings(plan, access.direct, host.memoryBytes)]),
+    ...(checkpoints ? checkpointWarnings(workload, checkpoints, only ? undefined : plan) : []),
   ]
   // Told before a long run, not after it.
   for (const { code, message } of [...options.warnings, ...planWarnings])
     (code === cacheWarningCode ? logs.people : log).line('warning', message)
-  announceSteps(plan, log)
+  if (checkpoints)
+    log.event({ type: 'checkpointPlanned', atMs: Date.now(), isSubset: workload.checkpoint.mode === 'subset', ...checkpoints.totals })
+  if (!only) announceSteps(plan, log)
 
   const meminfo = new Map<number, ReturnType<typeof readMeminfo>>()
   const tell = eventsOf(plan, log)
@@ -139,7 +150,8 @@ async function train(
     direct: access.direct,
     verify: options.verify,
     tracePath: options.tracePath,
-    completeTrace: streams(workload) ? stepsFromPlan(freshPlan()) : undefined,
+    checkpoints: checkpoints && { folder: checkpoints.folder, sizeBytes: checkpoints.sizeBytes },
+    completeTrace: !only && streams(workload) ? stepsFromPlan(freshPlan()) : undefined,
     onMessage: (message) => {
       if (message.kind === 'epochStarts') meminfo.set(message.epoch, readMeminfo())
       tell(message)
@@ -169,7 +181,7 @@ async function train(
     summary,
     work: workFacts(workload),
     warnings: [...options.warnings, ...planWarnings, ...lateWarnings],
-    ...(interruption === undefined ? { orderDigest: runDigest(plan) } : { interruption }),
+    ...(interruption === undefined ? (only ? {} : { orderDigest: runDigest(plan) }) : { interruption }),
   })
   if (interruption === undefined) saveDlioFiles(options.outputFolder, { record, summary, workload, world }, log)
   if (options.writesResult !== false || interruption !== undefined) writeResult(options.outputFolder, result)

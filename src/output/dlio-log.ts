@@ -155,8 +155,27 @@ export class DlioLog implements RunLog {
       case 'checkpointEnd': {
         const name = `Finished ${event.kind === 'save' ? 'saving' : 'loading'} checkpoint ${event.block} for epoch ${event.epoch}`
         const rate = event.seconds > 0 ? pythonFixed(event.sizeBytes / bytesPerGiB / event.seconds, 4) : 'n/a'
-        return [`${name} in ${pythonFixed(event.seconds, 4)} s; Throughput: ${rate} ${semantics === 'mlcommons' ? 'GiB/s' : 'GB/s'}`]
+        const verb = event.kind === 'save' ? 'Saved' : 'Loaded'
+        const part = (title: string, seconds: number | undefined) =>
+          seconds === undefined ? [] : [`${verb} ${title} checkpoint in ${pythonFixed(seconds, 4)} seconds`]
+        return [
+          ...part('model', event.modelSeconds),
+          ...part('optimizer', event.optimizerSeconds),
+          `${name} in ${pythonFixed(event.seconds, 4)} s; Throughput: ${rate} ${semantics === 'mlcommons' ? 'GiB/s' : 'GB/s'}`,
+        ]
       }
+      case 'checkpointPlanned': {
+        const size = (title: string, bytes: number) =>
+          `${title} size: ${pythonFixed(bytes / bytesPerGiB, 6)} ${semantics === 'mlcommons' ? 'GiB' : 'GB'} ${event.isSubset ? '(subset)' : ''}`
+        return [
+          ...(event.parameters === undefined ? [] : [`Total number of parameters in the model: ${event.parameters}`]),
+          size('Model', event.modelBytes),
+          ...(event.hasOptimizer ? [size('Optimizer state', event.optimizerBytes)] : []),
+          size('Total checkpoint', event.modelBytes + event.optimizerBytes),
+        ]
+      }
+      case 'checkpointSeries':
+        return [`Checkpointing ${event.kind === 'save' ? 'write' : 'read'} ${event.phase === 'begins' ? 'started' : 'finished'}`]
       case 'outputSaved':
         return [`Saved outputs in ${event.folder}`]
       case 'rankOutputsSaved':

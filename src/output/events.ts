@@ -35,7 +35,17 @@ export type RunEvent = At &
     | { readonly type: 'evalStart'; readonly epoch: number; readonly steps: number }
     | ({ readonly type: 'evalEnd'; readonly epoch: number; readonly seconds: number; readonly steps: number } & Rank0Figures)
     | ({ readonly type: 'checkpointStart' /** Steps done in this epoch. */; readonly step: number } & CheckpointName)
-    | ({ readonly type: 'checkpointEnd'; readonly seconds: number; readonly sizeBytes: number } & CheckpointName)
+    | ({
+        readonly type: 'checkpointEnd'
+        readonly seconds: number
+        readonly sizeBytes: number
+        /** Of rank 0; absent for parts that it does not have. */
+        readonly modelSeconds?: number
+        readonly optimizerSeconds?: number
+      } & CheckpointName)
+    | ({ readonly type: 'checkpointPlanned'; readonly isSubset: boolean } & CheckpointSizes)
+    /** All writing, or all reading, of a run that only checkpoints. */
+    | { readonly type: 'checkpointSeries'; readonly kind: 'save' | 'load'; readonly phase: 'begins' | 'ended' }
     | { readonly type: 'outputSaved'; readonly folder: string }
     | { readonly type: 'runEnd'; readonly summary: Summary }
     | { readonly type: 'rankOutputsSaved' }
@@ -46,6 +56,15 @@ export type RunPart = 'generate' | 'train' | 'evaluate' | 'checkpoint'
 interface Rank0Figures {
   readonly auPercent?: number
   readonly samplesPerSecond?: number
+}
+
+/** What one checkpoint holds, of all ranks. */
+interface CheckpointSizes {
+  /** Absent for a model without layers. */
+  readonly parameters?: number
+  readonly modelBytes: number
+  readonly optimizerBytes: number
+  readonly hasOptimizer: boolean
 }
 
 interface CheckpointName {

@@ -18,6 +18,8 @@ export interface ProgressSnapshot {
   /** Asked of the storage, and samples delivered, since the run began. */
   readonly bytes: number
   readonly samples: number
+  /** Of checkpoints, written since the run began. */
+  readonly checkpointBytes?: number
   readonly elapsedSeconds: number
 }
 
@@ -124,6 +126,7 @@ export function progressLine(now: ProgressSnapshot, before: ProgressSnapshot | u
     parts.push(`${decimalBytes((now.bytes - since.bytes) / seconds)}/s`)
     parts.push(`${shortNumber((now.samples - since.samples) / seconds)} samples/s`)
   }
+  if (now.phase === 'checkpointing' && now.checkpointBytes !== undefined) parts.push(`${decimalBytes(now.checkpointBytes)} written`)
   const etaSeconds = remainingSeconds(now)
   if (etaSeconds !== undefined) parts.push(`ETA ${shortDuration(etaSeconds)}`)
   return parts.join('  ')

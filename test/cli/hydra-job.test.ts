@@ -90,13 +90,13 @@ test('several ranks of an MPI launcher get one error for all, with the way out',
   assert.equal((await dropIn(cwd, [...job, '--ranks=none'])).code, 2)
 })
 
-test('jobs of checkpoints alone, jobs without a workload and unsupported modes end with one clear error and 1', async () => {
-  const cwd = tiny({ workflow: { generate_data: false, train: false, checkpoint: true } })
+test('checkpoints that are not there, jobs without a workload and unsupported modes end with one clear error and 1', async () => {
+  const cwd = tiny({ workflow: { generate_data: false, train: false, checkpoint: true }, checkpoint: { num_checkpoints_read: 2 } })
   const checkpoint = await dropIn(cwd, job)
   assert.equal(checkpoint.code, 1)
   assert.match(
     checkpoint.stderr,
-    /^Error executing job with overrides: \['workload=tiny'\]\nerror: workflow\.checkpoint without workflow\.train: /m,
+    /^Error executing job with overrides: \['workload=tiny'\]\nerror: .*Number of checkpoints to be read: 2 is more than the number of checkpoints available: 0 /m,
   )
   const without = await dropIn(cwd, ['~workload', '++hydra.run.dir=out'])
   assert.equal(without.code, 1)
@@ -106,7 +106,7 @@ test('jobs of checkpoints alone, jobs without a workload and unsupported modes e
 })
 
 test('quotes in an override survive in the error line as in a list of Python', async () => {
-  const cwd = tiny({ workflow: { generate_data: false, train: false, checkpoint: true } })
+  const cwd = tiny({ workflow: { generate_data: false, train: false, checkpoint: true }, checkpoint: { num_checkpoints_read: 1 } })
   const { stderr } = await dropIn(cwd, [...job, `++workload.model.name='a b'`, `++workload.x="it's"`])
   assert.ok(stderr.includes(`['workload=tiny', "++workload.model.name='a b'", '++workload.x="it\\'s"']`), stderr)
 })

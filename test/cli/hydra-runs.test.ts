@@ -1,6 +1,6 @@
 // The recorded command lines of real DLIO, run again: same files of Hydra's and DLIO's, same lines, same exit codes.
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
@@ -35,7 +35,6 @@ function recorded(id: string, ...path: string[]): string {
 
 /** What a recorded job asks for that is still being built; a line here skips its recordings and says why. */
 const notYet: readonly { readonly why: string; readonly config: RegExp }[] = [
-  { why: 'checkpoints are not written yet', config: /^ {4}checkpoint: true$/m },
   { why: 'jpeg, png and npy are not read yet', config: /^ {4}format: (?:jpeg|png|npy)$/m },
 ]
 
@@ -69,11 +68,12 @@ function comparable(hydraYaml: string): string {
 
 /** Lines about what only the Python program does, and warnings that only this one has. */
 const notShared =
-  /dgen|DEBUG DLIOBenchmark|^\[OUTPUT\] {3}|={40,}$|WARNING: Data Generation|File listing|file sharding|pre-warm|Reshard for|page cache between|core available|^\[WARNING\] model\.model_size/
+  /dgen|DEBUG DLIOBenchmark|^\[OUTPUT\] {3}|={40,}$|WARNING: Data Generation|File listing|file sharding|pre-warm|Reshard for|page cache between|core available|^\[WARNING\] (?:model\.model_size|checkpoint\.fsync)/
 
-/** Lines of a log without times, figures and outcomes. */
+/** Lines of a log without times, figures and outcomes. DLIO says "write started" when it has finished reading. */
 function shape(log: string): string[] {
   return log
+    .replace(/(Checkpointing read started.*)Checkpointing write started/s, '$1Checkpointing read finished')
     .split('\n')
     .filter((line) => line !== '' && (!notShared.test(line) || line.startsWith('[METRIC]')))
     .map((line) =>
@@ -128,6 +128,7 @@ function compareSummary({ id }: Case, ownPath: string): void {
     (path) => JSON.parse(readFileSync(path, 'utf8').replaceAll('NaN', 'null')) as SummaryFile,
   ) as [SummaryFile, SummaryFile]
   for (const key of counts) assert.equal(ours[key], theirs[key], key)
+  assert.equal(ours.metric.checkpoint_size_GB, theirs.metric.checkpoint_size_GB)
   const phases = [
     ['train_au_mean_percentage', meanSeconds(workload.train?.computation_time), 1],
     ['eval_au_mean_percentage', workload.workflow?.evaluation ? meanSeconds(workload.evaluation?.eval_time) : 0, theirs.num_accelerators],
@@ -153,6 +154,13 @@ for (const entry of cases.filter(({ fails }) => !fails)) {
     assert.equal(comparable(hydraYaml), comparable(recorded(entry.id, 'out', '.hydra', 'hydra.yaml')))
     assert.ok(hydraYaml.includes(`\n    output_dir: ${resolve(cwd, 'out')}\n`))
     assert.deepEqual(filesBelow(join(cwd, 'out')), run.output_files.map((path) => path.replace(/^out\//, '')).sort())
+    const isCheckpoint = (path: string) => path.startsWith('checkpoints/')
+    assert.deepEqual(
+      filesBelow(cwd)
+        .filter(isCheckpoint)
+        .map((path) => [path, statSync(join(cwd, path)).size]),
+      run.files_after_run?.filter(([path]) => isCheckpoint(path)).sort() ?? [],
+    )
     const log = readFileSync(join(cwd, 'out', 'dlio.log'), 'utf8')
     assert.deepEqual(shape(log), shape(recorded(entry.id, 'out', 'dlio.log')))
     // The first line says which program this is; everything else is in both.

@@ -105,13 +105,9 @@ function setting({ hydra }: Composition, path: readonly string[]): unknown {
 /** Formats whose readers in MLCommons' DLIO are iterable: its TensorFlow loader, which asks for samples by number, dies of them. */
 const iterableFormats: readonly string[] = ['npz', 'npy', 'jpeg', 'png']
 
-/** What is not done here yet, and what DLIO cannot do either: scripts that test for failure see one. Throws RunError. */
+/** What DLIO cannot do either: scripts that test for failure see one. Throws RunError. */
 function refuseImpossible({ workflow, dataset, reader, semantics, profile }: Workload): void {
-  const { checkpoint, train, generateData, evaluation } = workflow
-  if (checkpoint && !train && !generateData && !evaluation)
-    throw new RunError(
-      'workflow.checkpoint without workflow.train: jobs that only write and read checkpoints are not supported yet; run them with DLIO',
-    )
+  const { train, evaluation } = workflow
   const iterable = semantics === 'mlcommons' && iterableFormats.includes(dataset.format)
   if (iterable && profile === null && reader.dataLoader === 'tensorflow' && (train || evaluation))
     throw new RunError(

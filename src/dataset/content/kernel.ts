@@ -115,10 +115,17 @@ export type Fill = (begin: number, end: number, state: number) => void
 
 const pageBytes = 65_536
 
-/** Page-aligned memory and a `fill` that works in it. */
-export function createKernel(transform: Transform, memoryBytes: number): { readonly bytes: Uint8Array; readonly fill: Fill } {
+export type KernelMemory = InstanceType<typeof WebAssembly.Memory>
+
+/** Page-aligned memory that kernels can work in. */
+export function createKernelMemory(memoryBytes: number): KernelMemory {
   const memoryPages = Math.ceil(memoryBytes / pageBytes)
-  const memory = new WebAssembly.Memory({ initial: memoryPages, maximum: memoryPages, shared: false })
+  return new WebAssembly.Memory({ initial: memoryPages, maximum: memoryPages, shared: false })
+}
+
+/** A `fill` that works in `memory`. Several may share one, each with a state of its own. */
+export function createKernel(transform: Transform, memory: KernelMemory): { readonly bytes: Uint8Array; readonly fill: Fill } {
+  const memoryPages = memory.buffer.byteLength / pageBytes
   const stateNames = Array.from({ length: vectors }, (_, v) => [`a${v}`, `b${v}`]).flat()
   const module = assemble({
     name: 'fill',

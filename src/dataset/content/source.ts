@@ -2,7 +2,7 @@
 import { randomFillSync } from 'node:crypto'
 import { ConfigError } from '../../errors.js'
 import type { ContentSource } from '../../formats/types.js'
-import { createKernel, type Fill, stateBytes, strideBytes, type Transform } from './kernel.js'
+import { createKernel, createKernelMemory, type Fill, stateBytes, strideBytes, type Transform } from './kernel.js'
 
 /** Largest piece: fits the second-level cache together with what the kernel copies, and is few enough system calls. */
 const pieceBytes = 256 * 1024
@@ -55,7 +55,7 @@ export class RandomContent implements ContentSource {
         `dataset.record_element_type: cannot generate elements of type '${elementType}'; use one of ${Object.keys(transformOf).join(', ')}`,
       )
     // One stride behind the buffer: filling ends on a whole stride.
-    const { bytes, fill } = createKernel(transform, bufferBegin + pieceBytes + strideBytes)
+    const { bytes, fill } = createKernel(transform, createKernelMemory(bufferBegin + pieceBytes + strideBytes))
     this.#bytes = bytes
     this.#fill = fill
     this.fileBuffer = bytes.subarray(bufferBegin, bufferBegin + pieceBytes)

@@ -1,0 +1,44 @@
+// How large the requests of checkpoints are, and how many threads make them. Pure.
+import { availableParallelism } from 'node:os'
+import type { Workload } from '../config/workload.js'
+import { rankFiles } from './layout.js'
+import { rawParts } from './read.js'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+/** Through the page cache requests of this size are the same load as one large call. */
+const cachedWriteBytes = MiB
+const cachedReadBytes = 512 * KiB
+/** MLCommons' DLIO writes pieces of 32 MiB. */
+const directBytes = 32 * MiB
+/** Memory that the buffers of all ranks of a process may take with O_DIRECT. */
+const directMemoryBytes = 2 * 1024 * MiB
+
+export interface CrewLayout {
+  /** Ranks of this process (from 0) that each thread serves. Those that have nothing to save are in it too. */
+  readonly threads: readonly (readonly number[])[]
+  /** Calls that may be in flight at once. */
+  readonly calls: number
+  readonly pieceBytes: number
+  readonly requestBytes: number
+}
+
+/** One thread for each processor at most: they only make content, the system's calls run in libuv's pool. */
+export function layOutCrew(workload: Workload, ranks: number, cores: number = availableParallelism()): CrewLayout {
+  const { direct } = workload.checkpoint
+  const busy = Array.from({ length: ranks }, (_, rank) => rank).filter((rank) => rankFiles(workload, ranks, rank).length > 0).length
+  const count = Math.max(1, Math.min(busy, cores))
+  const threads = Array.from({ length: count }, (_, thread) =>
+    Array.from({ length: ranks }, (_, rank) => rank).filter((rank) => rank % count === thread),
+  )
+  const share = (buffers: number) => {
+    const fair = 2 ** Math.floor(Math.log2(directMemoryBytes / (buffers * Math.max(busy, 1))))
+    return Math.min(directBytes, Math.max(MiB, fair))
+  }
+  return {
+    threads,
+    calls: busy * rawParts,
+    pieceBytes: direct ? share(2) : cachedWriteBytes,
+    requestBytes: direct ? share(rawParts) : cachedReadBytes,
+  }
+}

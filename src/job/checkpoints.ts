@@ -1,0 +1,97 @@
+// What must hold before a run that takes checkpoints may start, and what people should know about them.
+import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { type CheckpointTotals, checkpointTotals, reportedBytes } from '../checkpoint/layout.js'
+import { trainingCheckpoints } from '../checkpoint/schedule.js'
+import type { Warning, Workload } from '../config/workload.js'
+import { ConfigError } from '../errors.js'
+import type { Plan } from '../plan/types.js'
+import { parseLocation } from '../storage/uri.js'
+
+export interface CheckpointPlan {
+  /** Local path of the checkpoint folder. */
+  readonly folder: string
+  readonly totals: CheckpointTotals
+  /** Bytes of a whole checkpoint as DLIO counts them. */
+  readonly sizeBytes: number
+}
+
+/** Whether a run only writes and reads checkpoints: DLIO then looks at no data set. */
+export function checkpointsOnly({ workflow }: Workload): boolean {
+  return workflow.checkpoint && !workflow.train
+}
+
+/** The checkpoints of a job of `ranks` ranks; undefined where there are none. Pure. Throws ConfigError for what cannot be. */
+export function planCheckpoints(workload: Workload, ranks: number): CheckpointPlan | undefined {
+  if (!workload.workflow.checkpoint) return undefined
+  checkWorld(workload, ranks)
+  const { scheme, path } = parseLocation(workload.checkpoint.folder)
+  if (scheme !== 'file' && scheme !== 'direct')
+    throw refusal(
+      'checkpoint.checkpoint_folder',
+      workload.checkpoint.folder,
+      'checkpoints go to files only',
+      'give a path, file:// or direct://',
+    )
+  const totals = checkpointTotals(workload, ranks)
+  return { folder: path, totals, sizeBytes: reportedBytes(totals) }
+}
+
+/** The rules of DLIO's `validate` that depend on the number of ranks. */
+function checkWorld({ model, checkpoint }: Workload, ranks: number): void {
+  const { tensor, pipeline, data } = model.parallelism
+  const replica = tensor * pipeline
+  if (checkpoint.mode === 'subset') {
+    if (data * replica < ranks)
+      throw refusal(
+        'checkpoint.mode',
+        'subset',
+        `Comm size: ${ranks} is larger than 3D parallelism size: ${data * replica} (tensor ${tensor} × pipeline ${pipeline} × data ${data})`,
+        'run fewer ranks, or raise model.parallelism.data',
+      )
+  } else if (ranks % replica !== 0)
+    throw refusal(
+      'model.parallelism',
+      `tensor ${tensor} × pipeline ${pipeline}`,
+      `Number of processes ${ranks} is not a multiple of model parallelism size: ${replica}`,
+      `run ${Math.ceil(ranks / replica) * replica} ranks, or a part of the job with checkpoint.mode: subset and model.parallelism.data`,
+    )
+}
+
+/** Makes the folder and proves that files can be made in it. Throws ConfigError: nothing else was touched yet. */
+export function prepareCheckpointFolder(folder: string): void {
+  const probe = join(folder, `.dl-driver-probe.${process.pid}.tmp`)
+  try {
+    mkdirSync(folder, { recursive: true })
+    try {
+      closeSync(openSync(probe, 'w'))
+    } finally {
+      rmSync(probe, { force: true })
+    }
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    throw refusal('checkpoint.checkpoint_folder', folder, `cannot be written to: ${code ?? message}`, 'choose another folder')
+  }
+}
+
+/** What is odd about the checkpoints of a run. `plan` is absent where nothing is trained. */
+export function checkpointWarnings(workload: Workload, { totals }: CheckpointPlan, plan: Plan | undefined): Warning[] {
+  const { numCheckpointsWrite: written, numCheckpointsRead: read } = workload.checkpoint
+  const count = plan ? trainingCheckpoints(workload, plan.epochs, plan.train.steps) : written + read
+  const none = plan
+    ? 'its schedule (checkpoint_after_epoch, epochs_between_checkpoints, steps_between_checkpoints) has none in this run'
+    : 'num_checkpoints_write and num_checkpoints_read are not above 0'
+  if (count === 0) return [{ code: 'no-checkpoints', message: `workflow.checkpoint is on, but no checkpoint is taken: ${none}` }]
+  if (totals.files === 0)
+    return [
+      {
+        code: 'empty-checkpoints',
+        message: 'checkpoints hold nothing: the model is a transformer without layers; give model.num_layers, or another model.type',
+      },
+    ]
+  return []
+}
+
+function refusal(path: string, value: string, rule: string, remedy: string): ConfigError {
+  return new ConfigError(`${path} ${value}: ${rule}; ${remedy}`, [{ source: 'command line', path, value, rule, remedy }])
+}
