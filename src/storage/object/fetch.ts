@@ -7,7 +7,17 @@ import type { BodySink } from './http/connection.js'
 import { HttpFault } from './http/faults.js'
 import type { ResponseHead } from './http/head.js'
 import type { OpenedObject } from './opened.js'
-import type { Route } from './route.js'
+import type { FetchRoute, Route } from './route.js'
+
+/** Who is told how a fetch goes on. */
+export interface FetchEnds {
+  /** The head of a response has come: the object's size is known, or known not to be told. */
+  sizeKnown?(): void
+  /** All bytes are in the sink, or the object has ended. */
+  fetched(): void
+  /** With a StorageError. */
+  fetchFailed(error: unknown): void
+}
 
 /** Fetches bytes [begin, end) of an object into a sink; `end` −1 means to its end, `whole` without a Range header. */
 export class Fetch implements ObjectRequest, BodySink, Retrying {
@@ -20,24 +30,25 @@ export class Fetch implements ObjectRequest, BodySink, Retrying {
   private handle: RequestHandle | undefined
   private url = ''
   private aborted = false
-  private readonly route: ReturnType<Route['begin']>
+  private beginMs = 0
+  /** Of the attempt under way, once one has failed. */
+  private again: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined
+  private way: FetchRoute | undefined
 
   constructor(
     private readonly client: HttpClient,
-    route: Route,
+    private readonly route: Route,
     private readonly object: OpenedObject,
     private readonly begin: number,
     private readonly end: number,
     private readonly sink: BodySink,
     /** Whether the first request asks for the whole object, as DLIO does. */
     private readonly whole: boolean,
-    /** Called at the head of the first response, once the object's size is known (or known not to be told). */
-    private readonly onSize: () => void = () => {},
+    private readonly ends: FetchEnds,
     method: 'GET' | 'HEAD' = 'GET',
   ) {
     this.method = method
     this.at = begin
-    this.route = route.begin()
   }
 
   get key(): string {
@@ -48,10 +59,9 @@ export class Fetch implements ObjectRequest, BodySink, Retrying {
     return this.object.ifMatch
   }
 
-  /** Resolves when all bytes are in the sink, or the object has ended. Throws StorageError. */
-  async run(): Promise<void> {
-    const attempts = await withRetry(() => this.attempt(), this.route.policy, this)
-    this.client.meters.objects.completed(attempts)
+  start(): void {
+    this.beginMs = performance.now()
+    this.attempt()
   }
 
   /** The sink has room again. */
@@ -63,27 +73,59 @@ export class Fetch implements ObjectRequest, BodySink, Retrying {
   abort(): void {
     this.aborted = true
     this.handle?.abort()
-    this.route.wake()
+    this.way?.wake()
   }
 
-  private async attempt(): Promise<void> {
-    if (this.aborted) throw givenUp
-    // All had come before the last response broke off.
-    if (this.bodyEnd >= 0 && this.at === this.bodyEnd && this.at > this.begin) return
-    const plain = this.method === 'HEAD' || (this.whole && this.at === this.begin && this.begin === 0)
+  private attempt(): void {
+    const plain = this.method === 'HEAD' || (this.whole && this.at === 0)
     this.range = plain ? '' : `bytes=${this.at}-${this.lastByte()}`
-    await this.client.send(
-      this,
-      (handle, url) => {
-        this.handle = handle
-        this.url = url
-        if (this.aborted) handle.abort()
-      },
-      this.route.destination,
+    this.client.send(this, this.way?.destination)
+  }
+
+  sentTo(url: string): void {
+    this.url = url
+  }
+
+  started(handle: RequestHandle): void {
+    this.handle = handle
+    if (this.aborted) handle.abort()
+  }
+
+  done(): void {
+    if (this.method === 'GET') {
+      if (this.bodyEnd < 0) this.object.ends(this.at)
+      else if (this.at < this.bodyEnd) {
+        this.failed(new HttpFault('shortBody', `the body ended ${this.bodyEnd - this.at} bytes early`))
+        return
+      }
+    }
+    if (this.again === undefined) this.finish(1)
+    else this.again.resolve()
+  }
+
+  failed(error: unknown): void {
+    if (this.again !== undefined) {
+      this.again.reject(error)
+      return
+    }
+    this.way = this.route.begin()
+    const next = () =>
+      new Promise<void>((resolve, reject) => {
+        this.again = { resolve, reject }
+        if (this.aborted) reject(error)
+        // All had come before the last response broke off.
+        else if (this.bodyEnd >= 0 && this.at === this.bodyEnd && this.at > this.begin) resolve()
+        else this.attempt()
+      })
+    withRetry({ error, beginMs: this.beginMs }, next, this.route.policy, this).then(
+      (attempts) => this.finish(attempts),
+      (final) => this.ends.fetchFailed(final),
     )
-    if (this.method === 'HEAD') return
-    if (this.bodyEnd < 0) this.object.ends(this.at)
-    else if (this.at < this.bodyEnd) throw new HttpFault('shortBody', `the body ended ${this.bodyEnd - this.at} bytes early`)
+  }
+
+  private finish(attempts: number): void {
+    this.client.meters.objects.completed(attempts)
+    this.ends.fetched()
   }
 
   /** Last byte to ask for, as a Range header has it; '' for an open end. */
@@ -106,7 +148,7 @@ export class Fetch implements ObjectRequest, BodySink, Retrying {
     if (this.range === '') this.takeWhole(head)
     else if (head.rangeBegin >= 0) this.takeRange(head)
     else this.takeWholeForRange(head)
-    this.onSize()
+    this.ends.sizeKnown?.()
     return this
   }
 
@@ -157,26 +199,23 @@ export class Fetch implements ObjectRequest, BodySink, Retrying {
       throw new HttpFault('badResponse', `status 416 for ${this.range} of an object of ${Math.max(size, object.size)} bytes`)
     if (size >= 0) object.pin(head, size)
     this.bodyEnd = at
-    this.onSize()
+    this.ends.sizeKnown?.()
     return discarding
   }
 
   space(): Uint8Array | undefined {
-    const room = this.sink.space()
-    if (this.bodyEnd < 0 || room === undefined) return room
-    const left = this.bodyEnd - this.at
-    if (left <= 0) throw new HttpFault('badResponse', 'the body is longer than its head says')
-    return room.length > left ? room.subarray(0, left) : room
+    return this.sink.space()
   }
 
   filled(byteLength: number): void {
     this.at += byteLength
+    if (this.bodyEnd >= 0 && this.at > this.bodyEnd) throw new HttpFault('badResponse', 'the body is longer than its head says')
     this.sink.filled(byteLength)
   }
 
   judge({ error }: FailedAttempt): Verdict {
     if (this.aborted || !(error instanceof HttpFault)) return { next: 'giveUp' }
-    return this.route.judge(error, this.url, this.key)
+    return this.way!.judge(error, this.url, this.key)
   }
 
   retries({ error }: FailedAttempt): void {
@@ -184,7 +223,7 @@ export class Fetch implements ObjectRequest, BodySink, Retrying {
   }
 
   sleep(durationMs: number): Promise<void> {
-    return this.route.sleep(durationMs)
+    return this.way!.sleep(durationMs)
   }
 
   giveUp({ error, attempts, elapsedMs }: FailedAttempt, reason: string | undefined): unknown {
@@ -198,9 +237,6 @@ export class Fetch implements ObjectRequest, BodySink, Retrying {
     )
   }
 }
-
-/** What an aborted fetch ends with. */
-const givenUp = new HttpFault('reset', 'given up', { retries: false })
 
 const scrap = new Uint8Array(16 * 1024)
 /** Takes a body that nobody wants. */

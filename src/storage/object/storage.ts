@@ -100,8 +100,14 @@ export class ObjectStorage implements AsyncStorage {
   }
 
   private async askSize(object: OpenedObject): Promise<number> {
-    await new Fetch(this.client, this.route, object, 0, -1, noBody, false, () => {}, 'HEAD').run()
+    await this.fetch(object, 0, -1, noBody, 'HEAD')
     return object.size
+  }
+
+  private fetch(object: OpenedObject, begin: number, end: number, sink: BodySink, method: 'GET' | 'HEAD' = 'GET'): Promise<void> {
+    return new Promise((fetched, fetchFailed) => {
+      new Fetch(this.client, this.route, object, begin, end, sink, false, { fetched, fetchFailed }, method).start()
+    })
   }
 
   private read(handle: Handle, { byteOffset, byteLength, window }: IoRequest): number | Promise<number> {
@@ -138,7 +144,7 @@ export class ObjectStorage implements AsyncStorage {
         got += bytes
       },
     }
-    await new Fetch(this.client, this.route, object, byteOffset, byteOffset + byteLength, sink, false).run()
+    await this.fetch(object, byteOffset, byteOffset + byteLength, sink)
     window.end = got
     return got
   }

@@ -1,7 +1,7 @@
 // An object read front to back. Its pieces lie in a ring of places in the reader's window: while the reader looks at one, the next are filled,
 // by one GET after the other, or by several ranged GETs at once.
 import type { Window } from '../types.js'
-import { Fetch } from './fetch.js'
+import { Fetch, type FetchEnds } from './fetch.js'
 import type { HttpClient } from './http/client.js'
 import type { BodySink } from './http/connection.js'
 import type { OpenedObject } from './opened.js'
@@ -92,7 +92,7 @@ export abstract class ObjectStream {
 }
 
 /** One GET after the other (mostly there is only one) writes all pieces. */
-export class SerialStream extends ObjectStream implements BodySink {
+export class SerialStream extends ObjectStream implements BodySink, FetchEnds {
   private fetch: Fetch | undefined
   /** File offset of the next byte. */
   private at = 0
@@ -116,18 +116,20 @@ export class SerialStream extends ObjectStream implements BodySink {
 
   private startFetch(): void {
     const { client, route, object, at, partBytes } = this
-    const fetch = new Fetch(client, route, object, at, partBytes === null ? -1 : at + partBytes, this, partBytes === null)
-    this.fetch = fetch
-    fetch.run().then(
-      () => {
-        this.fetch = undefined
-        this.ended = partBytes === null || (object.size >= 0 && this.at >= object.size)
-        // The next part begins as soon as there is room for its begin.
-        if (!this.ended && this.hasRoom()) this.startFetch()
-        this.progress()
-      },
-      (error) => this.fail(error),
-    )
+    this.fetch = new Fetch(client, route, object, at, partBytes === null ? -1 : at + partBytes, this, partBytes === null, this)
+    this.fetch.start()
+  }
+
+  fetched(): void {
+    this.fetch = undefined
+    this.ended = this.partBytes === null || (this.object.size >= 0 && this.at >= this.object.size)
+    // The next part begins as soon as there is room for its begin.
+    if (!this.ended && this.hasRoom()) this.startFetch()
+    this.progress()
+  }
+
+  fetchFailed(error: unknown): void {
+    this.fail(error)
   }
 
   protected has(piece: number): boolean {
@@ -179,15 +181,16 @@ export class ParallelStream extends ObjectStream {
         from += byteLength
       },
     }
-    const fetch = new Fetch(client, route, object, begin, begin + pieceBytes, sink, false, () => this.goOn())
-    this.flying.set(piece, fetch)
-    fetch.run().then(
-      () => {
+    const fetch = new Fetch(client, route, object, begin, begin + pieceBytes, sink, false, {
+      sizeKnown: () => this.goOn(),
+      fetched: () => {
         this.flying.delete(piece)
         this.progress()
       },
-      (error) => this.fail(error),
-    )
+      fetchFailed: (error) => this.fail(error),
+    })
+    this.flying.set(piece, fetch)
+    fetch.start()
   }
 
   protected has(piece: number): boolean {

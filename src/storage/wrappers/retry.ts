@@ -36,30 +36,33 @@ export interface Retrying {
 
 const sleepFor = (durationMs: number) => new Promise<void>((resolve) => setTimeout(resolve, durationMs))
 
-/** Runs `attempt` until it succeeds or is given up, and says how many attempts it took. Throws what `giveUp` makes. */
-export async function withRetry(attempt: () => Promise<void>, policy: RetryPolicy, retrying: Retrying): Promise<number> {
-  const beginMs = performance.now()
-  let attempts = 0
-  for (;;) {
-    attempts++
+/**
+ * Goes on after a first attempt has failed: runs `attempt` until it succeeds or is given up, and says how many attempts it took, the first
+ * one included. (The first attempt is the caller's, so that what succeeds at once costs nothing.) Throws what `giveUp` makes.
+ */
+export async function withRetry(
+  first: { readonly error: unknown; readonly beginMs: number },
+  attempt: () => Promise<void>,
+  policy: RetryPolicy,
+  retrying: Retrying,
+): Promise<number> {
+  let { error } = first
+  for (let attempts = 1; ; attempts++) {
+    const failed = { error, attempts, elapsedMs: performance.now() - first.beginMs }
+    const verdict = retrying.judge(failed)
+    if (verdict.next === 'giveUp') throw retrying.giveUp(failed, undefined)
+    if (verdict.next === 'again') attempts--
+    else if (attempts >= policy.maxAttempts) throw retrying.giveUp(failed, `${policy.maxAttempts} attempts are used up`)
+    const delayMs = verdict.next === 'again' ? 0 : Math.max(pauseMs(policy, attempts), verdict.afterMs ?? 0)
+    if (failed.elapsedMs + delayMs > policy.budgetMs)
+      throw retrying.giveUp(failed, `the next attempt would begin after the ${policy.budgetMs / 1000} s that retries may take`)
+    retrying.retries(failed)
+    if (verdict.next === 'retry') await (retrying.sleep ?? sleepFor)(delayMs)
     try {
       await attempt()
-      return attempts
-    } catch (error) {
-      const failed = { error, attempts, elapsedMs: performance.now() - beginMs }
-      const verdict = retrying.judge(failed)
-      if (verdict.next === 'giveUp') throw retrying.giveUp(failed, undefined)
-      if (verdict.next === 'again') {
-        attempts--
-        retrying.retries(failed)
-        continue
-      }
-      if (attempts >= policy.maxAttempts) throw retrying.giveUp(failed, `${policy.maxAttempts} attempts are used up`)
-      const delayMs = Math.max(pauseMs(policy, attempts), verdict.afterMs ?? 0)
-      if (failed.elapsedMs + delayMs > policy.budgetMs)
-        throw retrying.giveUp(failed, `the next attempt would begin after the ${policy.budgetMs / 1000} s that retries may take`)
-      retrying.retries(failed)
-      await (retrying.sleep ?? sleepFor)(delayMs)
+      return attempts + 1
+    } catch (next) {
+      error = next
     }
   }
 }

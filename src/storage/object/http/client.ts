@@ -23,6 +23,14 @@ export interface ObjectRequest {
   readonly ifMatch: string
   /** Where the body goes; undefined where the response is not the object: it then becomes a fault. Throws what ends the request. */
   accept(head: ResponseHead): BodySink | undefined
+  /** The request goes to this endpoint. */
+  sentTo(url: string): void
+  /** The request is on its way, or is over already. */
+  started(handle: RequestHandle): void
+  /** The response has come in full. Of this and `failed` exactly one is called, once. */
+  done(): void
+  /** With an HttpFault, or with what `accept` or the sink threw. */
+  failed(error: unknown): void
 }
 
 /** A request in flight, which can be told that its sink has room again, or be given up. */
@@ -89,29 +97,38 @@ export class HttpClient {
     this.home = destination
   }
 
-  /**
-   * Resolves with the endpoint when the response has come in full; rejects with HttpFault, or with what `accept` or the sink threw.
-   * `started` is called with the handle once the request is on its way, and with the endpoint's URL for error messages.
-   */
-  async send(request: ObjectRequest, started: (handle: RequestHandle, url: string) => void, elsewhere?: Destination): Promise<void> {
-    const { endpoints, pathPrefix } = elsewhere ?? this.home
-    const origin = endpoints.choose(performance.now())
-    started(notYet, origin.url)
-    if (!origin.isResolved) await resolve(origin, endpoints)
-    const { connection, target } = this.idleConnection(origin) ?? (await this.connected(origin))
-    if (this.isClosed) {
-      connection.fail(new HttpFault('reset', 'closed'))
-      throw new HttpFault('reset', 'the storage was closed', { retries: false })
+  /** Sends a request; at once where a kept connection is free. Calls back, never from within. */
+  send(request: ObjectRequest, elsewhere?: Destination): void {
+    const destination = elsewhere ?? this.home
+    const nowMs = performance.now()
+    const origin = destination.endpoints.choose(nowMs)
+    request.sentTo(origin.url)
+    if (origin.isResolved) {
+      const target = origin.choose(nowMs)
+      const connection = target.takeIdle(nowMs)
+      if (connection !== undefined) {
+        this.sendOn(request, connection, target, destination)
+        return
+      }
     }
-    const text = this.textOf(request, origin, pathPrefix)
-    await new Promise<void>((resolve, reject) => {
-      const running = new Running(this, request, text, connection, target, resolve, reject)
-      this.active.add(running)
-      this.watch ??= this.startWatch()
-      this.meters.io.readStarts()
-      connection.send(running)
-      started(running, origin.url)
-    })
+    this.connected(origin, destination.endpoints).then(
+      ({ connection, target }) => this.sendOn(request, connection, target, destination),
+      (error) => request.failed(error),
+    )
+  }
+
+  private sendOn(request: ObjectRequest, connection: Connection, target: Target, { pathPrefix }: Destination): void {
+    if (this.isClosed) {
+      connection.fail(abortion)
+      request.failed(abortion)
+      return
+    }
+    const running = new Running(this, request, this.textOf(request, target.origin, pathPrefix), connection, target)
+    this.active.add(running)
+    this.watch ??= this.startWatch()
+    this.meters.io.readStarts()
+    connection.send(running)
+    request.started(running)
   }
 
   close(): void {
@@ -136,15 +153,9 @@ export class HttpClient {
     return `${method} ${path}${signer.query} HTTP/1.1\r\nhost: ${host}\r\n${range === '' ? '' : `range: ${range}\r\n`}${ifMatch === '' ? '' : `if-match: ${ifMatch}\r\n`}${headers}\r\n`
   }
 
-  private idleConnection(origin: Origin): { connection: Connection; target: Target } | undefined {
-    const nowMs = performance.now()
-    const target = origin.choose(nowMs)
-    const connection = target.takeIdle(nowMs)
-    return connection === undefined ? undefined : { connection, target }
-  }
-
   /** A new connection to an address of the endpoint; each of its addresses is tried before that is a fault. */
-  private async connected(origin: Origin): Promise<{ connection: Connection; target: Target }> {
+  private async connected(origin: Origin, endpoints: Endpoints): Promise<{ connection: Connection; target: Target }> {
+    if (!origin.isResolved) await resolve(origin, endpoints)
     let fault: unknown
     for (let i = 0; i < origin.addresses; i++) {
       const target = origin.choose(performance.now())
@@ -172,8 +183,6 @@ export class HttpClient {
     }, periodMs)
   }
 }
-
-const notYet: RequestHandle = { proceed: () => {}, abort: () => {} }
 
 async function resolve(origin: Origin, { origins }: Endpoints): Promise<void> {
   try {
@@ -203,8 +212,6 @@ class Running implements Exchange, RequestHandle {
     readonly request: string,
     private readonly connection: Connection,
     private readonly target: Target,
-    private readonly resolve: () => void,
-    private readonly reject: (error: Error) => void,
   ) {
     this.isHead = what.method === 'HEAD'
   }
@@ -226,13 +233,13 @@ class Running implements Exchange, RequestHandle {
     if (refusal !== undefined) {
       client.ended(this, 0)
       client.meters.objects.failed(target.origin.index)
-      this.reject(faultOfStatus(refusal.head, refusal.text.toString(), Date.now()))
+      this.what.failed(faultOfStatus(refusal.head, refusal.text.toString(), Date.now()))
       return
     }
     const bytes = connection.bodyBytes
     client.ended(this, bytes)
     client.meters.objects.answered(target.origin.index, headMs - beginMs, performance.now() - beginMs, bytes)
-    this.resolve()
+    this.what.done()
   }
 
   fails(error: Error): void {
@@ -240,9 +247,9 @@ class Running implements Exchange, RequestHandle {
     this.isOver = true
     client.ended(this, refusal === undefined ? connection.bodyBytes : 0)
     client.meters.objects.failed(target.origin.index)
-    this.reject(this.explain(error))
     const kind = error instanceof HttpFault && error !== abortion && !this.isStale(error) ? error.kind : undefined
     if (kind === 'reset' || kind === 'shortBody' || kind === 'timeout') target.setAside(performance.now())
+    this.what.failed(this.explain(error))
   }
 
   /** The server closed a kept connection while the request was on its way: nothing was received, nothing is wrong with the address. */

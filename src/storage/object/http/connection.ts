@@ -129,7 +129,8 @@ export class Connection {
       const space = this.sink!.space()
       if (space !== undefined) {
         this.direct = true
-        return space.length > this.left ? space.subarray(0, this.left) : space
+        // Memory behind the body's end is given too: a read that is not filled up tells the event loop that there is no more, for less.
+        return this.state === 'body' || space.length <= this.left ? space : space.subarray(0, this.left)
       }
     }
     if (this.begin === this.end) {
@@ -154,6 +155,10 @@ export class Connection {
     this.received += byteLength
     if (this.direct) {
       this.direct = false
+      if (byteLength > this.left) {
+        this.fail(new HttpFault('badResponse', 'the server sends more than its response has'))
+        return false
+      }
       try {
         this.sink!.filled(byteLength)
       } catch (error) {

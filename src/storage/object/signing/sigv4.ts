@@ -1,7 +1,7 @@
 // AWS Signature Version 4 of GET and HEAD requests without a body. @smithy/signature-v4 says the same with a hundred times the work; tests hold
 // the two together. Source of the steps: AWS, "Signature Version 4 signing process", and "Authenticating Requests: Using the Authorization
 // Header" for S3 (paths encoded once).
-import { createHash, createHmac } from 'node:crypto'
+import { createHmac, hash } from 'node:crypto'
 import type { Signing } from '../types.js'
 import type { RequestLine, RequestSigner } from './types.js'
 
@@ -51,7 +51,7 @@ export class SigV4Signer implements RequestSigner {
     let canonicalHeaders = ''
     for (const name of set.order) canonicalHeaders += `${name}:${this.valueOf(name, request)}\n`
     const canonical = `${request.method}\n${request.path}\n\n${canonicalHeaders}\n${set.names}\n${emptyHash}`
-    const toSign = `${algorithm}\n${this.dateTime}\n${this.scope}\n${createHash('sha256').update(canonical).digest('hex')}`
+    const toSign = `${algorithm}\n${this.dateTime}\n${this.scope}\n${hash('sha256', canonical, 'hex')}`
     const signature = createHmac('sha256', this.dayKey).update(toSign).digest('hex')
     return `${this.fixedLines}x-amz-date: ${this.dateTime}\r\nauthorization: ${algorithm} Credential=${this.credentials.accessKeyId}/${this.scope}, SignedHeaders=${set.names}, Signature=${signature}\r\n`
   }
