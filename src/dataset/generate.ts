@@ -75,6 +75,8 @@ export async function generateDataset(workload: Workload, options: GenerateOptio
   const files = generatedFiles(workload)
   const bytesPerFile = checkedFileBytes(workload, options.formatsModule)
   const threads = Math.min(files.count, options.threads ?? availableParallelism())
+  // Image libraries encode in libuv's pool, one file a thread.
+  if (workload.dataset.format === 'jpeg') process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, threads))
   const control = GenerateControl.create(threads)
   throwIfStopped(control, files.count, options.signal)
 

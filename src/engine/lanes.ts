@@ -24,7 +24,7 @@ export const mostPoolThreads = 1024
  * One blocking thread a lane while there are few of them: that is the cheapest way to read (3.5 µs for a tiny file against 8 to 11 µs
  * over the pool). Beyond that a thread's 20 ms and 9 MB each would outweigh it, and a few threads keep all lanes' reads in flight.
  */
-export function layOutLanes(plan: Plan, cores: number = availableParallelism()): LaneLayout {
+export function layOutLanes(plan: Pick<Plan, 'workload' | 'world'>, cores: number = availableParallelism()): LaneLayout {
   const { ranks } = plan.world
   const lanesPerRank = Math.max(plan.workload.reader.readThreads, 1)
   const lanes = ranks * lanesPerRank

@@ -1,7 +1,6 @@
 // Running a plan: start the threads, listen, stop them. The main thread keeps to people; it is never on the path of a byte.
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { CrewState } from '../checkpoint/crew.js'
-import { layOutCrew } from '../checkpoint/sizes.js'
 import { packList } from '../dataset/file-lists.js'
 import { HangingError, RunError, restoreError } from '../errors.js'
 import { LatencyHistogram } from '../metrics/latency.js'
@@ -10,8 +9,9 @@ import { entryFile } from '../package.js'
 import type { Plan } from '../plan/types.js'
 import { meterSlot } from '../storage/meter.js'
 import type { ObjectAccess } from '../storage/object/read-options.js'
-import { type LaneLayout, layOutLanes, mostPoolThreads, readExtent, requestSize } from './lanes.js'
+import { readExtent, requestSize } from './lanes.js'
 import type { CheckpointThreadStart, ConductorStart, ReaderThreadStart, RunBase, ThreadMessage } from './messages.js'
+import { layOutThreads } from './pool.js'
 import { phaseCode, progressSlot, SharedState, timeSlot } from './shared-state.js'
 import { type Complete, joinTrace } from './trace-writer.js'
 
@@ -87,11 +87,7 @@ const stopGraceMs = 3000
 /** Starts a run. Must be called before anything uses libuv's pool, whose size it may set. */
 export function startEngine(options: EngineOptions): Engine {
   const { plan } = options
-  const { workflow } = plan.workload
-  const layout = workflow.train || workflow.evaluation ? layOutLanes(plan) : noLanes
-  const crewLayout = options.checkpoints && layOutCrew(plan.workload, plan.world.ranks)
-  const poolSize = poolSizeFor(layout.poolSize, crewLayout?.calls)
-  if (poolSize !== undefined) process.env.UV_THREADPOOL_SIZE ??= String(poolSize)
+  const { lanes: layout, crew: crewLayout } = layOutThreads(plan, options.checkpoints !== undefined)
   const { requestBytes, bounded } = requestSize(plan, options.direct, layout.mode)
   const state = SharedState.create({ lanes: layout.lanes, threads: layout.threads.length })
   const base: RunBase = {
@@ -245,15 +241,6 @@ export function startEngine(options: EngineOptions): Engine {
       return result(hangs)
     }),
   }
-}
-
-/** A run that reads no data set. */
-const noLanes: LaneLayout = { lanesPerRank: 0, lanes: 0, mode: 'blocking', threads: [] }
-
-/** Threads of libuv's pool: its own four where nobody asks for more. */
-function poolSizeFor(reads: number | undefined, checkpointCalls: number | undefined): number | undefined {
-  if (checkpointCalls === undefined) return reads
-  return Math.min(mostPoolThreads, Math.max(4, (reads ?? 0) + checkpointCalls))
 }
 
 /** Channels are handed over, not copied. */

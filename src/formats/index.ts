@@ -7,6 +7,8 @@ const indexedBinaries = () => lazily<typeof import('./indexed-binary/index.js')>
 
 /** Names of DLIO's formats → how to load them. */
 const table: Readonly<Record<string, () => Format>> = {
+  jpeg: () => lazily<typeof import('./jpeg/index.js')>('formats/jpeg/index.js').jpeg,
+  png: () => lazily<typeof import('./png/index.js')>('formats/png/index.js').png,
   indexed_binary: () => indexedBinaries().indexedBinary,
   mmap_indexed_binary: () => indexedBinaries().mmapIndexedBinary,
   synthetic: () => lazily<typeof import('./synthetic/index.js')>('formats/synthetic/index.js').synthetic,
@@ -31,7 +33,7 @@ export function getFormat(name: string): Format {
 }
 
 /** Endings of file names → format, beside the formats' own names, which are DLIO's endings. */
-const endings: Readonly<Record<string, string>> = { h5: 'hdf5', tfrecords: 'tfrecord' }
+const endings: Readonly<Record<string, string>> = { h5: 'hdf5', tfrecords: 'tfrecord', jpg: 'jpeg' }
 
 /**
  * The name of a file's format: by its ending, or by its first bytes where the ending is not known.
@@ -45,6 +47,8 @@ export function formatNameOf(fileName: string, firstBytes: () => Uint8Array): st
   const bytes = firstBytes()
   const starts = (...magic: number[]) => bytes.length >= magic.length && magic.every((byte, i) => bytes[i] === byte)
   if (starts(0x50, 0x4b, 0x03, 0x04)) return 'npz'
+  if (starts(0xff, 0xd8, 0xff)) return 'jpeg'
+  if (starts(0x89, 0x50, 0x4e, 0x47)) return 'png'
   if (starts(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59)) return 'npy'
   if (starts(0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a)) return 'hdf5'
   if (bytes.length < 12) return undefined

@@ -138,6 +138,15 @@ export class SequentialSource {
     }
   }
 
+  /** Passes over all bytes to the end of the file, piece by piece; asks no further where the last piece was short already. */
+  *passRest(sink?: ByteSink): Io<void> {
+    for (;;) {
+      if (this.begin < this.end) sink?.(this.bytes, this.begin, this.end)
+      this.begin = this.end
+      if (this.#short || !(yield* this.fill())) return
+    }
+  }
+
   failEnd(what: string, missingBytes: number): never {
     if (this.position === 0) throw new DataError(this.uri, 'is empty: it has 0 bytes')
     throw new DataError(this.uri, `is truncated: it ends within ${what}, ${missingBytes} bytes early`, this.position)

@@ -6,7 +6,7 @@ import { trainingCheckpoints } from '../checkpoint/schedule.js'
 import type { Warning, Workload } from '../config/workload.js'
 import { ConfigError } from '../errors.js'
 import type { Plan } from '../plan/types.js'
-import { parseLocation } from '../storage/uri.js'
+import { isObjectLocation, parseLocation } from '../storage/uri.js'
 
 export interface CheckpointPlan {
   /** Local path of the checkpoint folder. */
@@ -25,8 +25,8 @@ export function checkpointsOnly({ workflow }: Workload): boolean {
 export function planCheckpoints(workload: Workload, ranks: number): CheckpointPlan | undefined {
   if (!workload.workflow.checkpoint) return undefined
   checkWorld(workload, ranks)
-  const { scheme, path } = parseLocation(workload.checkpoint.folder)
-  if (scheme !== 'file' && scheme !== 'direct')
+  const location = parseLocation(workload.checkpoint.folder)
+  if (isObjectLocation(location))
     throw refusal(
       'checkpoint.checkpoint_folder',
       workload.checkpoint.folder,
@@ -34,7 +34,7 @@ export function planCheckpoints(workload: Workload, ranks: number): CheckpointPl
       'give a path, file:// or direct://',
     )
   const totals = checkpointTotals(workload, ranks)
-  return { folder: path, totals, sizeBytes: reportedBytes(totals) }
+  return { folder: location.path, totals, sizeBytes: reportedBytes(totals) }
 }
 
 /** The rules of DLIO's `validate` that depend on the number of ranks. */

@@ -4,6 +4,7 @@ import type { Warning, Workload } from '../config/workload.js'
 import { type GenerateProgress, generateDataset } from '../dataset/generate.js'
 import { listDataset } from '../dataset/listing.js'
 import { computedFiles } from '../dataset/naming.js'
+import { layOutThreads } from '../engine/pool.js'
 import { type EngineProgress, startEngine } from '../engine/run.js'
 import { stepsFromPlan } from '../engine/trace-steps.js'
 import { getFormat } from '../formats/index.js'
@@ -83,6 +84,8 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
     // DLIO's own words, at DLIO's place; people at a terminal get the plan's warning, which has the numbers.
     if (trains && fitsInMemory(workload, access.direct)) dlioLog.event({ type: 'cacheWarning', atMs: Date.now() })
     if (generates) {
+      // Encoding images uses libuv's pool, whose size is then the run's.
+      if (trains || only) layOutThreads({ workload, world: { ranks: options.ranks, hosts: 1 } }, checkpoints !== undefined)
       log.event({ type: 'generationStart', atMs: Date.now() })
       await generateDataset(workload, {
         ranks: options.ranks,

@@ -63,14 +63,31 @@ export function assertSurvives(
   over: Partial<ReaderOptions> = {},
   beside: (bytes: Uint8Array) => Record<string, Uint8Array> = () => ({}),
 ): void {
+  const variants = [...damaged(file)]
+  const files: Record<string, Uint8Array> = {}
+  for (const [i, { bytes }] of variants.entries()) {
+    for (const [name, data] of Object.entries(beside(bytes))) files[name.replace(/^f/, `f${i}`)] = data
+    files[`f${i}`] = bytes
+  }
   for (const extent of ['file', 'upstream', 'sample'] as const)
-    for (const verify of [false, true])
-      for (const { what, bytes } of damaged(file))
+    for (const verify of [false, true]) {
+      // One reader for all, as in a run: what one file did to it must not show in the next.
+      const options = optionsOf({ ...over, extent, verify })
+      const h = harness(files, options.requestBytes, 5)
+      const reader = format.sampleReader!(h.port, options)
+      for (const [i, { what }] of variants.entries()) {
         try {
-          readSamples(format, { ...beside(bytes), f: bytes }, { ...over, extent, verify })
+          h.run(reader.read(`f${i}`, 0))
         } catch (error) {
-          assert.ok(error instanceof DataError && error.message.startsWith('f'), `${what}, ${extent}: ${String((error as Error).stack)}`)
+          assert.ok(
+            error instanceof DataError && error.message.startsWith(`f${i}`),
+            `${what}, ${extent}: ${String((error as Error).stack)}`,
+          )
         }
+        assert.equal(h.storage.openFiles, 0, 'every file is closed, after an error too')
+      }
+      h.run(reader.close())
+    }
 }
 
 /** Inspecting any of these either works or ends in a DataError. */
