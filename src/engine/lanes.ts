@@ -4,6 +4,7 @@ import type { FormatName, Workload } from '../config/workload.js'
 import type { ReadExtent } from '../formats/types.js'
 import { readersAtOnce } from '../frameworks/index.js'
 import type { Plan } from '../plan/types.js'
+import type { ObjectReadOptions } from '../storage/object/read-options.js'
 import type { ReadMode } from './messages.js'
 
 export interface LaneLayout {
@@ -22,17 +23,19 @@ export const mostPoolThreads = 1024
 
 /**
  * One blocking thread a lane while there are few of them: that is the cheapest way to read (3.5 µs for a tiny file against 8 to 11 µs
- * over the pool). Beyond that a thread's 20 ms and 9 MB each would outweigh it, and a few threads keep all lanes' reads in flight.
+ * over the pool). Beyond that a thread's 20 ms and 9 MB each would outweigh it, and a few threads keep all lanes' reads in flight. Objects
+ * come over sockets, which the event loop serves without the pool.
  */
-export function layOutLanes(plan: Pick<Plan, 'workload' | 'world'>, cores: number = availableParallelism()): LaneLayout {
+export function layOutLanes(plan: Pick<Plan, 'workload' | 'world'>, objects = false, cores: number = availableParallelism()): LaneLayout {
   const { ranks } = plan.world
   const lanesPerRank = Math.max(plan.workload.reader.readThreads, 1)
   const lanes = ranks * lanesPerRank
   const groups = laneGroups(ranks, lanesPerRank, Math.min(lanesPerRank, readersAtOnce(plan.workload)))
-  const blocking = groups.length <= Math.min(Math.max(8, 2 * cores), 32)
-  const threadCount = blocking ? groups.length : Math.min(cores, 4)
+  const blocking = !objects && groups.length <= Math.min(Math.max(8, 2 * cores), 32)
+  const threadCount = blocking ? groups.length : Math.min(cores, 4, groups.length)
   const threads = Array.from({ length: threadCount }, (): number[][] => [])
   for (const [g, group] of groups.entries()) threads[g % threadCount]!.push(group)
+  if (objects) return { lanesPerRank, lanes, mode: 'event-loop', threads }
   return blocking
     ? { lanesPerRank, lanes, mode: 'blocking', threads }
     : { lanesPerRank, lanes, mode: 'event-loop', threads, poolSize: Math.min(Math.max(groups.length, 4), mostPoolThreads) }
@@ -72,4 +75,16 @@ export function requestSize(plan: Plan, direct: boolean, mode: ReadMode): { requ
   const fileBytes = (dataset.recordLengthBytes + 4 * dataset.recordLengthBytesStdev) * dataset.numSamplesPerFile * 8 + 64 * KiB
   const whole = Math.ceil(fileBytes / page) * page
   return whole <= mostDirectBytes ? { requestBytes: whole, bounded: false } : { requestBytes: mostDirectBytes, bounded: true }
+}
+
+/** Most memory that all lanes' windows take while objects are read in plain GETs. */
+const mostStreamBytes = 64 * MiB
+
+/** Pieces in which bodies of objects are handed to readers, and how many of them a lane has room for. */
+export function objectPieces({ workload, world }: Plan, options: ObjectReadOptions): { requestBytes: number; pieces: number } {
+  // Several parts at once each need a place of their own.
+  if (options.partBytes !== null && options.partsInFlight > 1) return { requestBytes: options.partBytes, pieces: options.partsInFlight }
+  const lanes = world.ranks * Math.max(workload.reader.readThreads, 1)
+  const fair = Math.floor(mostStreamBytes / (2 * lanes) / page) * page
+  return { requestBytes: Math.min(cachedRequestBytes, Math.max(fair, 64 * KiB)), pieces: 2 }
 }

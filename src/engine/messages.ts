@@ -6,6 +6,8 @@ import type { PackedFiles } from '../dataset/file-lists.js'
 import type { SerializedError } from '../errors.js'
 import type { CheckpointRecord, EpochRecord, StepsRecord } from '../metrics/records.js'
 import type { World } from '../plan/types.js'
+import type { ObjectReadOptions } from '../storage/object/read-options.js'
+import type { AccessGrant } from '../storage/object/types.js'
 import type { SharedLayout } from './shared-state.js'
 
 /** How a thread reads: blocking one reader after the other, or many readers in flight on its event loop. */
@@ -17,8 +19,20 @@ export interface ReadOptions {
   readonly verify: boolean
   /** Size of one read request in bytes. */
   readonly requestBytes: number
-  /** Local path of the data folder. */
+  /** Local path of the data folder, or `rootUri` of one in an object store. */
   readonly folder: string
+  /** Where the data folder is in an object store. */
+  readonly objects?: ObjectReads
+}
+
+/** What a reader thread needs to read objects by itself. */
+export interface ObjectReads {
+  readonly grant: AccessGrant
+  readonly options: ObjectReadOptions
+  /** Pieces that a lane's window has room for. */
+  readonly pieces: number
+  /** Memory of this thread's {@link ObjectMeter}. */
+  readonly meter: SharedArrayBuffer
 }
 
 /** What every thread of a run is started with. */
@@ -111,3 +125,8 @@ export type ThreadMessage =
   | { readonly kind: 'epochEnds'; readonly epoch: number; readonly ranks: readonly EpochRecord[] }
   | { readonly kind: 'stalled'; readonly rank: number; readonly step: number; readonly file: string; readonly seconds: number }
   | { readonly kind: 'done' }
+  /** The storage refuses a thread's credentials as expired. */
+  | { readonly kind: 'grantWanted' }
+
+/** To a reader thread. */
+export type ReaderMessage = { readonly kind: 'grant'; readonly grant: AccessGrant }

@@ -12,11 +12,14 @@ export interface ThreadLayout {
 /** A run that reads no data set. */
 const noLanes: LaneLayout = { lanesPerRank: 0, lanes: 0, mode: 'blocking', threads: [] }
 
-/** Lays out a run's threads and makes libuv's pool large enough, unless the user has chosen. To be called before anything uses the pool. */
-export function layOutThreads(plan: Pick<Plan, 'workload' | 'world'>, takesCheckpoints: boolean): ThreadLayout {
+/** Lays out the threads of a run, which may take checkpoints and read objects, and makes libuv's pool large enough, unless the user has chosen. To be called before anything uses the pool. */
+export function layOutThreads(
+  plan: Pick<Plan, 'workload' | 'world'>,
+  extras: { readonly checkpoints: boolean; readonly objects: boolean },
+): ThreadLayout {
   const { workflow } = plan.workload
-  const lanes = workflow.train || workflow.evaluation ? layOutLanes(plan) : noLanes
-  const crew = takesCheckpoints ? layOutCrew(plan.workload, plan.world.ranks) : undefined
+  const lanes = workflow.train || workflow.evaluation ? layOutLanes(plan, extras.objects) : noLanes
+  const crew = extras.checkpoints ? layOutCrew(plan.workload, plan.world.ranks) : undefined
   const poolSize = poolSizeFor(lanes.poolSize, crew?.calls)
   if (poolSize !== undefined) process.env.UV_THREADPOOL_SIZE ??= String(poolSize)
   return { lanes, ...(crew && { crew }) }

@@ -6,15 +6,19 @@ import { computedFiles } from '../dataset/naming.js'
 import { getFormat } from '../formats/index.js'
 import type { ReaderOptions } from '../formats/types.js'
 import { LatencyHistogram } from '../metrics/latency.js'
+import { lazily } from '../package.js'
 import { createPlan } from '../plan/plan.js'
 import { createWindow, runAsync, runBlocking } from '../storage/io.js'
 import { AsyncLocalStorage, LocalStorage } from '../storage/local.js'
 import { IoMeter, meterSlot } from '../storage/meter.js'
+import { ObjectMeter } from '../storage/object/meter.js'
+import type { ObjectStorage } from '../storage/object/storage.js'
+import type { AsyncStorage } from '../storage/types.js'
 import { Clock } from './clock.js'
 import { usesGenerators } from './generator-files.js'
 import { Lane, type LaneContext } from './lane.js'
 import { readExtent } from './lanes.js'
-import type { ReaderThreadStart, ThreadMessage } from './messages.js'
+import type { ObjectReads, ReaderMessage, ReaderThreadStart, ThreadMessage } from './messages.js'
 import { SharedState, threadWord, timeSlot } from './shared-state.js'
 import { changesSoon } from './short-wait.js'
 import { TraceWriter } from './trace-writer.js'
@@ -48,16 +52,36 @@ export async function readerThread(start: ReaderThreadStart, port: MessagePort):
   const { mode, requestBytes, direct } = start.read
   // Blocking lanes of a thread take turns, so they can share one window as long as none keeps bytes from turn to turn.
   const shared = mode === 'blocking' && context.format.kind === 'sample' ? createWindow(requestBytes) : undefined
+  const pieces = start.read.objects?.pieces ?? 1
   const createLane = (lane: number) =>
-    new Lane(context, lane, Math.floor(lane / start.lanesPerRank), lane % start.lanesPerRank, shared ?? createWindow(requestBytes))
+    new Lane(context, lane, Math.floor(lane / start.lanesPerRank), lane % start.lanesPerRank, shared ?? createWindow(requestBytes, pieces))
   const groups = start.lanes.map((group) => group.map(createLane))
+  const storage = start.read.objects === undefined ? undefined : openObjects(start, start.read.objects, meter, port)
   port.postMessage({ kind: 'ready' } satisfies ThreadMessage)
   try {
     if (mode === 'blocking') driveBlocking(groups.flat(), state, start.thread, new LocalStorage(direct, meter))
-    else await driveOnEventLoop(groups, state, start.thread, new AsyncLocalStorage(direct, meter), port)
+    else await driveOnEventLoop(groups, state, start.thread, storage ?? new AsyncLocalStorage(direct, meter), port)
   } finally {
+    storage?.close()
     trace?.close()
   }
+}
+
+function openObjects(
+  { thread, read, workload }: ReaderThreadStart,
+  { grant, options, meter: memory }: ObjectReads,
+  io: IoMeter,
+  port: MessagePort,
+): ObjectStorage {
+  const { requestBytes, folder } = read
+  // Whole files and streams are read front to back; a format that knows its way asks for just the bytes it needs.
+  const access = readExtent(workload) === 'file' || getFormat(workload.dataset.format).kind === 'stream' ? 'stream' : 'ranges'
+  const objects = new ObjectMeter(grant.endpoints.length, memory)
+  const askForGrant = () => port.postMessage({ kind: 'grantWanted' } satisfies ThreadMessage)
+  const module = lazily<typeof import('../storage/object/storage.js')>('storage/object/storage.js')
+  const storage = new module.ObjectStorage(grant, folder, { ...options, access, requestBytes }, { io, objects }, askForGrant, thread)
+  port.on('message', (message: ReaderMessage) => storage.renew(message.grant))
+  return storage
 }
 
 function readerOptions({ workload, read }: ReaderThreadStart): ReaderOptions {
@@ -115,7 +139,7 @@ async function driveOnEventLoop(
   groups: readonly (readonly Lane[])[],
   state: SharedState,
   thread: number,
-  storage: AsyncLocalStorage,
+  storage: AsyncStorage,
   port: MessagePort,
 ): Promise<void> {
   const wake = state.thread(thread, threadWord.wake)

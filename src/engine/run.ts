@@ -8,9 +8,12 @@ import type { EpochRecord, IoRecord, LatencySummary, RankRecord } from '../metri
 import { entryFile } from '../package.js'
 import type { Plan } from '../plan/types.js'
 import { meterSlot } from '../storage/meter.js'
+import { ObjectMeter, type ObjectsRecord } from '../storage/object/meter.js'
 import type { ObjectAccess } from '../storage/object/read-options.js'
-import { readExtent, requestSize } from './lanes.js'
-import type { CheckpointThreadStart, ConductorStart, ReaderThreadStart, RunBase, ThreadMessage } from './messages.js'
+import type { AccessGrant } from '../storage/object/types.js'
+import { GrantKeeper } from './grants.js'
+import { objectPieces, readExtent, requestSize } from './lanes.js'
+import type { CheckpointThreadStart, ConductorStart, ReaderMessage, ReaderThreadStart, RunBase, ThreadMessage } from './messages.js'
 import { layOutThreads } from './pool.js'
 import { phaseCode, progressSlot, SharedState, timeSlot } from './shared-state.js'
 import { type Complete, joinTrace } from './trace-writer.js'
@@ -42,6 +45,8 @@ export interface EngineResult {
   /** Threads still hang in a read that does not return: the process cannot end by itself. */
   readonly hangs: boolean
   readonly io: IoRecord
+  /** Of runs on object storage. */
+  readonly objects?: ObjectsRecord
   /** Whether O_DIRECT requests are smaller than DLIO's because memory is bounded. */
   readonly requestsBounded: boolean
   readonly threads: number
@@ -87,8 +92,13 @@ const stopGraceMs = 3000
 /** Starts a run. Must be called before anything uses libuv's pool, whose size it may set. */
 export function startEngine(options: EngineOptions): Engine {
   const { plan } = options
-  const { lanes: layout, crew: crewLayout } = layOutThreads(plan, options.checkpoints !== undefined)
-  const { requestBytes, bounded } = requestSize(plan, options.direct, layout.mode)
+  const { objects, checkpoints } = options
+  const { lanes: layout, crew: crewLayout } = layOutThreads(plan, {
+    checkpoints: checkpoints !== undefined,
+    objects: objects !== undefined,
+  })
+  const pieces = objects && objectPieces(plan, objects.options)
+  const { requestBytes, bounded } = pieces ? { ...pieces, bounded: false } : requestSize(plan, options.direct, layout.mode)
   const state = SharedState.create({ lanes: layout.lanes, threads: layout.threads.length })
   const base: RunBase = {
     clockBaseMs: performance.timeOrigin,
@@ -109,6 +119,10 @@ export function startEngine(options: EngineOptions): Engine {
     traceParts.push(part)
     return { tracePart: part }
   }
+  const meterBytes = objects && ObjectMeter.byteLength(objects.grant.endpoints.length)
+  const objectMeters = layout.threads.map(() => new SharedArrayBuffer(meterBytes ?? 0))
+  const objectReads = (thread: number) =>
+    objects && { objects: { grant: objects.grant, options: objects.options, pieces: pieces!.pieces, meter: objectMeters[thread]! } }
   const histograms = layout.threads.map(() => new SharedArrayBuffer(LatencyHistogram.byteLength))
   const crew = CrewState.create(plan.world.ranks)
   const channels = crewLayout?.threads.map(() => new MessageChannel()) ?? []
@@ -118,7 +132,7 @@ export function startEngine(options: EngineOptions): Engine {
       kind: 'conductor',
       threadOfLane,
       ...tracePart('ranks'),
-      ...(options.checkpoints && { crew: { ...options.checkpoints, ports: channels.map(({ port1 }) => port1), crew: crew.buffer } }),
+      ...(checkpoints && { crew: { ...checkpoints, ports: channels.map(({ port1 }) => port1), crew: crew.buffer } }),
     },
     ...channels.map(
       ({ port2 }, thread): CheckpointThreadStart => ({
@@ -127,7 +141,7 @@ export function startEngine(options: EngineOptions): Engine {
         ranks: crewLayout!.threads[thread]!,
         crew: crew.buffer,
         commands: port2,
-        folder: options.checkpoints!.folder,
+        folder: checkpoints!.folder,
         verify: options.verify,
         pieceBytes: crewLayout!.pieceBytes,
         requestBytes: crewLayout!.requestBytes,
@@ -140,7 +154,14 @@ export function startEngine(options: EngineOptions): Engine {
         thread,
         lanes,
         histogram: histograms[thread]!,
-        read: { mode: layout.mode, direct: options.direct, verify: options.verify, requestBytes, folder: options.folder },
+        read: {
+          mode: layout.mode,
+          direct: options.direct,
+          verify: options.verify,
+          requestBytes,
+          folder: options.folder,
+          ...objectReads(thread),
+        },
         ...tracePart(`readers-${thread}`),
       }),
     ),
@@ -169,12 +190,18 @@ export function startEngine(options: EngineOptions): Engine {
   const onMessage = (message: ThreadMessage) => {
     if (message.kind === 'failed') fail(restoreError(message.error))
     else if (message.kind === 'epochEnds') epochs.push(message.ranks)
+    else if (message.kind === 'grantWanted') grants?.wanted()
     else if (message.kind === 'done') {
       conducted = true
       endThreads()
     }
     options.onMessage(message)
   }
+  const readers: Worker[] = []
+  const sendGrant = (grant: AccessGrant) => {
+    for (const worker of readers) worker.postMessage({ kind: 'grant', grant } satisfies ReaderMessage)
+  }
+  const grants = objects && new GrantKeeper(objects, sendGrant, fail)
   const ends = starts.map(
     (start) =>
       new Promise<void>((resolve) => {
@@ -185,6 +212,7 @@ export function startEngine(options: EngineOptions): Engine {
           transferList,
         })
         if (start.kind === 'checkpoint') crewThreads.push(worker)
+        if (start.kind === 'reader') readers.push(worker)
         worker.on('message', onMessage)
         worker.on('error', fail)
         worker.on('exit', (code) => {
@@ -202,6 +230,7 @@ export function startEngine(options: EngineOptions): Engine {
     const merged = new LatencyHistogram(new SharedArrayBuffer(LatencyHistogram.byteLength), 0)
     for (const histogram of histograms) merged.merge(new LatencyHistogram(histogram, 0))
     const lags = progress[progressSlot.lagCount]!
+    const objectMeter = objects && mergeMeters(objects, objectMeters)
     return {
       ranks: Array.from({ length: plan.world.ranks }, (_, rank) => ({ rank, epochs: epochs.map((ranks) => ranks[rank]!) })),
       complete: conducted && !stopAsked,
@@ -210,13 +239,14 @@ export function startEngine(options: EngineOptions): Engine {
         bytesAsked: state.total(meterSlot.bytes),
         readCalls: state.total(meterSlot.readCalls),
         filesOpened: state.total(meterSlot.filesOpened),
-        retries: 0,
+        retries: objectMeter?.retryCount ?? 0,
         samplesRead: state.total(meterSlot.samples),
         readsInFlight: state.gauge[1]!,
         requestBytes,
         direct: options.direct,
         readExtent: readExtent(plan.workload),
       },
+      ...(objects && objectMeter && { objects: objectsRecord(objects, objectMeter) }),
       requestsBounded: bounded,
       threads: layout.threads.length,
       lanes: layout.lanes,
@@ -236,6 +266,7 @@ export function startEngine(options: EngineOptions): Engine {
     },
     finished: Promise.race([Promise.all(ends).then(() => false), gaveUp.then(() => true)]).then((hangs) => {
       clearTimeout(stopTimer)
+      grants?.stop()
       if (options.tracePath !== undefined && !hangs) joinTrace(options.tracePath, traceParts, options.completeTrace)
       if (failure !== undefined) throw hangs ? new HangingError(failure) : failure
       return result(hangs)
@@ -247,6 +278,17 @@ export function startEngine(options: EngineOptions): Engine {
 function portsOf(start: ReaderThreadStart | ConductorStart | CheckpointThreadStart): MessagePort[] {
   if (start.kind === 'checkpoint') return [start.commands]
   return start.kind === 'conductor' ? [...(start.crew?.ports ?? [])] : []
+}
+
+function mergeMeters({ grant }: ObjectAccess, memories: readonly SharedArrayBuffer[]): ObjectMeter {
+  const merged = new ObjectMeter(grant.endpoints.length)
+  for (const memory of memories) merged.merge(new ObjectMeter(grant.endpoints.length, memory))
+  return merged
+}
+
+function objectsRecord({ grant, options }: ObjectAccess, meter: ObjectMeter): ObjectsRecord {
+  const { partBytes, partsInFlight } = options
+  return { ...meter.record(grant.endpoints), ...(partBytes !== null && { partBytes }), partsInFlight }
 }
 
 function progressOf(state: SharedState, crew: CrewState, plan: Plan): EngineProgress {

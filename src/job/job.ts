@@ -85,7 +85,8 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
     if (trains && fitsInMemory(workload, access.direct)) dlioLog.event({ type: 'cacheWarning', atMs: Date.now() })
     if (generates) {
       // Encoding images uses libuv's pool, whose size is then the run's.
-      if (trains || only) layOutThreads({ workload, world: { ranks: options.ranks, hosts: 1 } }, checkpoints !== undefined)
+      if (trains || only)
+        layOutThreads({ workload, world: { ranks: options.ranks, hosts: 1 } }, { checkpoints: checkpoints !== undefined, objects: false })
       log.event({ type: 'generationStart', atMs: Date.now() })
       await generateDataset(workload, {
         ranks: options.ranks,

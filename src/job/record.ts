@@ -27,6 +27,7 @@ export function runRecord({ plan, engine, host, beginMs, endMs, meminfo }: Measu
     samplesPerEpoch: plan.train.samplesPerEpoch,
     samplesPerEval: plan.valid.samplesPerEpoch,
     io: engine.io,
+    ...(engine.objects && { objects: engine.objects }),
     client: {
       cpuSeconds: (user + system) / 1e6,
       wallSeconds: process.uptime(),

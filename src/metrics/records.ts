@@ -1,5 +1,7 @@
 // What the engine measures, and all that metrics are computed from. Times of day are milliseconds since the epoch (fractional), durations milliseconds.
 
+import type { ObjectsRecord } from '../storage/object/meter.js'
+
 /** The steps of one block of training, or of one evaluation, of one rank. The three lists have one entry per step. */
 export interface StepsRecord {
   readonly beginMs: number
@@ -83,6 +85,8 @@ export interface RunRecord {
   readonly samplesPerEpoch?: number
   readonly samplesPerEval?: number
   readonly io: IoRecord
+  /** Requests of runs on object storage. */
+  readonly objects?: ObjectsRecord
   readonly client: {
     readonly cpuSeconds: number
     readonly wallSeconds: number

@@ -56,6 +56,8 @@ export interface Result {
   readonly checkpoint?: { readonly save?: CheckpointSummary; readonly load?: CheckpointSummary }
   /** `bytesPerSecond`: of all bytes asked, over the time in which epochs ran. */
   readonly io: IoRecord & { readonly bytesPerSecond?: number }
+  /** Requests of a run on object storage, by endpoint, with retries by cause. */
+  readonly objects?: RunRecord['objects']
   readonly client: RunRecord['client']
   readonly hosts: readonly {
     readonly hostname: string
@@ -110,6 +112,7 @@ export function buildResult(input: ResultInput): Result {
     ...(summary.evaluation ? { evaluation: summary.evaluation } : {}),
     ...(save || load ? { checkpoint: summary.checkpoint } : {}),
     io: { ...record.io, ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }) },
+    ...(record.objects && { objects: record.objects }),
     client: record.client,
     hosts: record.hosts.map(({ hostname, cpuCount, cpuinfo, memoryBytes }) => {
       const cpuModel = cpuinfo['model name']

@@ -32,6 +32,8 @@ export class ObjectStorage implements AsyncStorage {
   private readonly handles: (Handle | undefined)[] = []
   private readonly free: number[] = []
   private readonly keyPrefix: string
+  /** Fetches that are no stream's. */
+  private readonly single = new Set<Fetch>()
 
   constructor(
     grant: AccessGrant,
@@ -74,6 +76,7 @@ export class ObjectStorage implements AsyncStorage {
   /** Closes all connections; requests in flight fail. */
   close(): void {
     for (const handle of this.handles) handle?.stream?.abort()
+    for (const fetch of this.single) fetch.abort()
     this.client.close()
   }
 
@@ -105,8 +108,18 @@ export class ObjectStorage implements AsyncStorage {
   }
 
   private fetch(object: OpenedObject, begin: number, end: number, sink: BodySink, method: 'GET' | 'HEAD' = 'GET'): Promise<void> {
-    return new Promise((fetched, fetchFailed) => {
-      new Fetch(this.client, this.route, object, begin, end, sink, false, { fetched, fetchFailed }, method).start()
+    return new Promise((resolve, reject) => {
+      const fetched = () => {
+        this.single.delete(fetch)
+        resolve()
+      }
+      const fetchFailed = (error: unknown) => {
+        this.single.delete(fetch)
+        reject(error)
+      }
+      const fetch = new Fetch(this.client, this.route, object, begin, end, sink, false, { fetched, fetchFailed }, method)
+      this.single.add(fetch)
+      fetch.start()
     })
   }
 

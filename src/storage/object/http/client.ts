@@ -57,7 +57,7 @@ export class HttpClient {
   private home: Destination
   private readonly active = new Set<Running>()
   private watch: NodeJS.Timeout | undefined
-  private isClosed = false
+  private readonly closing = new AbortController()
 
   constructor(
     private access: AccessGrant,
@@ -118,7 +118,7 @@ export class HttpClient {
   }
 
   private sendOn(request: ObjectRequest, connection: Connection, target: Target, { pathPrefix }: Destination): void {
-    if (this.isClosed) {
+    if (this.closing.signal.aborted) {
       connection.fail(abortion)
       request.failed(abortion)
       return
@@ -132,7 +132,7 @@ export class HttpClient {
   }
 
   close(): void {
-    this.isClosed = true
+    this.closing.abort()
     clearInterval(this.watch)
     this.watch = undefined
     this.home.endpoints.close()
@@ -160,7 +160,7 @@ export class HttpClient {
     for (let i = 0; i < origin.addresses; i++) {
       const target = origin.choose(performance.now())
       try {
-        return { connection: await connect(target, this.tls, this.options.connectTimeoutMs), target }
+        return { connection: await connect(target, this.tls, this.options.connectTimeoutMs, this.closing.signal), target }
       } catch (error) {
         target.setAside(performance.now())
         fault = error

@@ -40,8 +40,8 @@ function extraCertificates(): string[] {
   }
 }
 
-/** Connects to an address. Throws HttpFault (`connect`, `tls`, `timeout`). */
-export function connect(target: Target, memory: TlsMemory, timeoutMs: number): Promise<Connection> {
+/** Connects to an address, unless `signal` is aborted before. Throws HttpFault (`connect`, `tls`, `timeout`). */
+export function connect(target: Target, memory: TlsMemory, timeoutMs: number, signal: AbortSignal): Promise<Connection> {
   const { origin, address } = target
   const connection = new Connection()
   const name = isIP(origin.hostname) === 0 ? origin.hostname : undefined
@@ -60,6 +60,7 @@ export function connect(target: Target, memory: TlsMemory, timeoutMs: number): P
     const end = () => {
       clearTimeout(timer)
       socket.off('error', onError).off('close', onClose)
+      signal.removeEventListener('abort', onClose)
     }
     const fail = (fault: HttpFault) => {
       end()
@@ -75,6 +76,7 @@ export function connect(target: Target, memory: TlsMemory, timeoutMs: number): P
       timeoutMs,
     )
     socket.on('error', onError).on('close', onClose)
+    signal.addEventListener('abort', onClose)
     socket.once(origin.isTls ? 'secureConnect' : 'connect', () => {
       end()
       if (origin.isTls) socket.on('session', (session: Buffer) => memory.sessions.set(origin.url, session))
