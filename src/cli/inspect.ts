@@ -1,5 +1,4 @@
 // `dl-driver inspect FILE|URI... [--json]`: what data files hold.
-import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import type { Inspection } from '../formats/types.js'
 import { lazily } from '../package.js'
@@ -14,7 +13,10 @@ export function registerInspect(program: Command): void {
   program
     .command('inspect')
     .description('what data files hold: per sample shape, dtype, bytes, sha256 of its raw bytes, label')
-    .argument('<FILE|URI...>', 'npz, hdf5 or tfrecord files: paths or file:// URIs')
+    .argument(
+      '<FILE|URI...>',
+      'data files: paths, file:// URIs, or objects (s3://, az://, gs://) with endpoint and credentials of the environment',
+    )
     .option('--json', 'one JSON line per file on stdout')
     .addHelpText('after', examples)
     .action(async (files: string[], options: { json?: boolean }) => {
@@ -37,28 +39,30 @@ function isMeantForPeople(error: unknown): error is Error {
   return error instanceof DlDriverError
 }
 
-/** Inspects one file, given as a path or a `file://` URI. @throws DataError, StorageError, ConfigError */
+/** Inspects one file, given as a path or a URI. Objects are fetched into a temporary file. @throws DataError, StorageError, ConfigError */
 export async function inspectFile(file: string): Promise<Inspection> {
+  const { isObjectLocation, localPath, parseLocation } = lazily<typeof import('../storage/uri.js')>('storage/uri.js')
+  const location = parseLocation(file)
+  if (!isObjectLocation(location)) return { ...(await inspectPath(localPath(location), file)), file }
+  const { withFetchedObject } = lazily<typeof import('../storage/object/temporary-copy.js')>('storage/object/temporary-copy.js')
+  return withFetchedObject(location, async (path) => {
+    try {
+      return { ...(await inspectPath(path, file)), file }
+    } catch (error) {
+      const { DataError } = lazily<typeof import('../errors.js')>('errors.js')
+      // The copy is gone when people read this.
+      throw error instanceof DataError && error.uri === path ? new DataError(file, error.detail, error.byteOffset) : error
+    }
+  })
+}
+
+async function inspectPath(path: string, file: string): Promise<Inspection> {
   const { formatNameOf, formatNames, getFormat } = lazily<typeof import('../formats/index.js')>('formats/index.js')
   const { DataError } = lazily<typeof import('../errors.js')>('errors.js')
-  const path = toPath(file)
   const { readFirstBytes } = lazily<typeof import('../formats/plain-files.js')>('formats/plain-files.js')
   const format = formatNameOf(path, () => readFirstBytes(path, 12))
   if (format === undefined) throw new DataError(file, `is in none of the formats that can be inspected (${formatNames.join(', ')})`)
-  return { ...(await getFormat(format).inspect(path)), file }
-}
-
-/** @throws StorageError for what is not on a local file system */
-function toPath(file: string): string {
-  const { StorageError } = lazily<typeof import('../errors.js')>('errors.js')
-  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(file)?.[1]?.toLowerCase()
-  if (scheme === undefined) return file
-  if (scheme !== 'file') throw new StorageError(file, 'inspect', `${scheme}:// is not supported here; copy the file to a local path first`)
-  try {
-    return fileURLToPath(file)
-  } catch (error) {
-    throw new StorageError(file, 'inspect', (error as Error).message)
-  }
+  return getFormat(format).inspect(path)
 }
 
 /** Rows of a table that are printed per file; --json has all. */

@@ -100,3 +100,11 @@ function codeFrame(excerpt: string, column: number | undefined): { text: string;
   const after = `${printable(excerpt.slice(Math.max(begin, at), end))}${end < excerpt.length ? '…' : ''}`
   return { text: before + after, caret: column === undefined ? undefined : before.length }
 }
+
+/** An argument of a command line as it may be shown and stored: the value of an override that gives a secret is hidden. */
+export function hideSecret(argument: string): string {
+  const [, path] = /^([+~]{0,2}[\w.@/-]+)=/.exec(argument) ?? []
+  if (path !== undefined && isSecret(path)) return `${path}=(hidden)`
+  // A mapping may hold one anywhere, and quoting allows more spellings than are worth knowing.
+  return secretLine.test(argument) ? `${path ?? ''}=(hidden)`.replace(/^=/, '') : argument
+}

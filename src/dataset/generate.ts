@@ -6,13 +6,16 @@ import { Worker } from 'node:worker_threads'
 import type { FormatName, Workload } from '../config/workload.js'
 import { ConfigError, RunError, restoreError } from '../errors.js'
 import type { FormatWriter } from '../formats/types.js'
-import { entryFile } from '../package.js'
+import { entryFile, lazily } from '../package.js'
+import { isObjectLocation, localPath, type ObjectLocation } from '../storage/uri.js'
 import { attempt, temporaryPath } from './complete-file.js'
 import { RandomContent } from './content/source.js'
 import { fileSpec, generatedFiles, typicalDims } from './dims.js'
 import { formatWriter } from './format-writer.js'
 import { GenerateControl, type GenerateFailure, type GenerateTask } from './generate-control.js'
-import { dataFolders, localFolder, sideFiles } from './layout.js'
+import { dataFolders, dataLocation, sideFiles } from './layout.js'
+import type { ObjectSink } from './object-sink.js'
+import type { ObjectMessage } from './object-slots.js'
 
 /** How long a thread may go on with what it does (compressing a piece, a write that hangs) after it was asked to stop. */
 const stopGraceMs = 3000
@@ -23,6 +26,7 @@ const pollMs = 200
  * that follows in this process can choose it.
  */
 const threadCode = `require(${JSON.stringify(entryFile('dataset/generate-worker.js'))})`
+const objectThreadCode = `require(${JSON.stringify(entryFile('dataset/generate-objects-worker.js'))})`
 
 export interface GenerateOptions {
   /** Ranks of the job that DLIO would generate with; they change nothing but the dimensions of MLCommons' DLIO. */
@@ -71,7 +75,7 @@ export interface GenerateReport {
  * format or element type that cannot be generated), StorageError for what the file system refuses, RunError with exit code 130 when stopped.
  */
 export async function generateDataset(workload: Workload, options: GenerateOptions): Promise<GenerateReport> {
-  const folder = localFolder(workload)
+  const location = dataLocation(workload)
   const files = generatedFiles(workload)
   const bytesPerFile = checkedFileBytes(workload, options.formatsModule)
   const threads = Math.min(files.count, options.threads ?? availableParallelism())
@@ -79,11 +83,13 @@ export async function generateDataset(workload: Workload, options: GenerateOptio
   if (workload.dataset.format === 'jpeg') process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, threads))
   const control = GenerateControl.create(threads)
   throwIfStopped(control, files.count, options.signal)
+  const sink = isObjectLocation(location) ? await openSink(location, workload, control) : undefined
+  const folder = sink?.folder ?? localPath(location)
 
   const beginMs = performance.now()
   const cpuBegin = process.cpuUsage()
   const secondsSoFar = (): number => (performance.now() - beginMs) / 1000
-  for (const relative of dataFolders(workload)) {
+  for (const relative of sink === undefined ? dataFolders(workload) : []) {
     const path = join(folder, relative)
     attempt(path, 'create folder', () => mkdirSync(path, { recursive: true }))
   }
@@ -99,10 +105,10 @@ export async function generateDataset(workload: Workload, options: GenerateOptio
   const poll = setInterval(report, pollMs)
   try {
     const task = { workload, ranks: options.ranks, folder, resume: options.resume ?? false, formatsModule: options.formatsModule }
-    await runThreads(control, threads, task, options.signal)
+    await runThreads(control, threads, task, options.signal, sink && { sink, fileBytes: bytesPerFile ?? sampleBytes(workload) })
   } finally {
     clearInterval(poll)
-    removeUnfinished(control, threads, folder, files, workload.dataset.format)
+    if (sink === undefined) removeUnfinished(control, threads, folder, files, workload.dataset.format)
   }
   throwIfStopped(control, files.count, options.signal)
   report()
@@ -127,6 +133,19 @@ function checkedFileBytes(workload: Workload, formatsModule: string | undefined)
   return writer.sizeBytes(fileSpec(workload, typicalDims(workload), 0)) ?? null
 }
 
+/** Uncompressed content of a typical file: about as large as a file whose size depends on the content. */
+function sampleBytes(workload: Workload): number {
+  const { numSamplesPerFile } = workload.dataset
+  return numSamplesPerFile * typicalDims(workload).reduce((product, dim) => product * dim, 8)
+}
+
+/** The control plane is reached before anything is made: it may find no credentials. */
+async function openSink(location: ObjectLocation, workload: Workload, control: GenerateControl): Promise<ObjectSink> {
+  const { connect, resolveTarget } = lazily<typeof import('../storage/object/connect.js')>('storage/object/connect.js')
+  const sinks = lazily<typeof import('./object-sink.js')>('dataset/object-sink.js')
+  return new sinks.ObjectSink(await connect(resolveTarget(location, workload.storage.options)), control)
+}
+
 function throwIfStopped(control: GenerateControl, filesTotal: number, signal: AbortSignal | undefined): void {
   if (signal?.aborted !== true) return
   const complete = control.read('filesWritten') + control.read('filesSkipped')
@@ -139,6 +158,7 @@ async function runThreads(
   threads: number,
   task: Omit<GenerateTask, 'thread' | 'shared'>,
   signal: AbortSignal | undefined,
+  objects: { readonly sink: ObjectSink; readonly fileBytes: number } | undefined,
 ): Promise<void> {
   const workers: Worker[] = []
   let failure: Error | undefined
@@ -158,10 +178,14 @@ async function runThreads(
   try {
     await Promise.all(
       Array.from({ length: threads }, (_, thread) => {
-        const workerData: GenerateTask = { ...task, thread, shared: control.shared }
-        const worker = new Worker(threadCode, { eval: true, execArgv: [], workerData })
+        const slots = objects?.sink.thread(threads, objects.fileBytes)
+        const workerData = { ...task, thread, shared: control.shared, ...slots, ...(slots && { states: slots.states.shared }) }
+        const worker = new Worker(slots ? objectThreadCode : threadCode, { eval: true, execArgv: [], workerData })
         workers.push(worker)
-        worker.on('message', (message: GenerateFailure) => fail(restoreError(message.error)))
+        worker.on('message', (message: GenerateFailure | ObjectMessage) => {
+          if ('error' in message) fail(restoreError(message.error))
+          else objects!.sink.onMessage(message, slots!, fail)
+        })
         worker.on('error', fail)
         return new Promise<void>((resolve) =>
           worker.on('exit', (code) => {
@@ -173,6 +197,7 @@ async function runThreads(
       }),
     )
   } finally {
+    await objects?.sink.close(signal)
     clearTimeout(grace)
     signal?.removeEventListener('abort', stop)
   }

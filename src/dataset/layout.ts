@@ -3,18 +3,15 @@ import { posix } from 'node:path'
 import type { FormatName, Workload } from '../config/workload.js'
 import { ConfigError } from '../errors.js'
 import type { SideKind } from '../formats/types.js'
-import { localPath, parseLocation } from '../storage/uri.js'
+import { type Location, parseLocation } from '../storage/uri.js'
 import { fileNamer } from './naming.js'
 
-/** Path of the data folder in the local file system. Throws ConfigError for object storage. */
-export function localFolder(workload: Workload): string {
-  const { type } = workload.storage
-  if (!localTypes.includes(type))
-    throw new ConfigError(`storage.storage_type: cannot generate into '${type}' storage yet; supported are ${localTypes.join(', ')}`)
-  return localPath(parseLocation(workload.dataset.folder))
+/** Where the data set lies. Throws ConfigError for storage that cannot be reached. */
+export function dataLocation(workload: Workload): Location {
+  if (workload.storage.type === 'aistore')
+    throw new ConfigError("storage.storage_type: aistore is not supported; use s3 with the endpoint of AIStore's S3 gateway")
+  return parseLocation(workload.dataset.folder)
 }
-
-const localTypes: readonly string[] = ['local_fs', 'direct_fs', 'parallel_fs'] satisfies Workload['storage']['type'][]
 
 /**
  * Folders that generation makes, parents first, relative to the data folder: `train` and `valid` always, even without files for them, and

@@ -25,36 +25,51 @@ export function listDataset(workload: Workload, folder: string): Listing {
     return { files: computed, warnings }
   }
   const { numFilesTrain, numFilesEval } = workload.dataset
-  if (!fs.existsSync(join(folder, 'train')) && workload.workflow.train) throw missing(workload, folder)
+  if (!fs.existsSync(join(folder, 'train')) && workload.workflow.train) throw missing(workload, join(folder, 'train'))
   const train = listSplit(workload, folder, 'train', numFilesTrain, computed.train, warnings)
   // A missing `valid` folder is an empty one (DLIO insists on it even without evaluation).
   const valid = listSplit(workload, folder, 'valid', workload.workflow.evaluation ? numFilesEval : 0, computed.valid, warnings)
   return { files: { train, valid }, warnings }
 }
 
-const generateHint = 'generate it with `dl-driver generate CONFIG` or run with --generate (++workload.workflow.generate_data=True)'
+export const generateHint = 'generate it with `dl-driver generate CONFIG` or run with --generate (++workload.workflow.generate_data=True)'
 
-function missing(workload: Workload, folder: string): RunError {
+function missing(workload: Workload, root: string): RunError {
   return new RunError(
-    `Not enough training dataset is found: ${join(folder, 'train')} does not exist, ${workload.dataset.numFilesTrain} files are needed; ${generateHint}`,
+    `Not enough training dataset is found: ${root} does not exist, ${workload.dataset.numFilesTrain} files are needed; ${generateHint}`,
     2,
   )
 }
 
 function listSplit(workload: Workload, folder: string, split: Split, wanted: number, computed: FileList, warnings: Warning[]): FileList {
   if (wanted === 0) return ListedFiles.of([])
-  const names = namesOf(workload, folder, split)
+  return settleSplit(workload, join(folder, split), split, wanted, namesOf(workload, folder, split), computed, warnings)
+}
+
+/**
+ * The files of one split out of the names that were found in DLIO's order: as many as are wanted. Throws RunError where there are fewer.
+ * @param root path or URI of the split's folder
+ */
+export function settleSplit(
+  workload: Workload,
+  root: string,
+  split: Split,
+  wanted: number,
+  names: string[],
+  computed: FileList,
+  warnings: Warning[],
+): FileList {
   if (names.length < wanted) {
     const kind = split === 'train' ? 'training' : 'evaluation'
     throw new RunError(
-      `Not enough ${kind} dataset is found: ${join(folder, split)} holds ${names.length} files ending with .${workload.dataset.format}, ${wanted} are needed; ${generateHint}`,
+      `Not enough ${kind} dataset is found: ${root} holds ${names.length} files ending with .${workload.dataset.format}, ${wanted} are needed; ${generateHint}`,
       2,
     )
   }
   if (names.length > wanted) {
     warnings.push({
       code: 'more-files',
-      message: `Number of files for ${split === 'train' ? 'training' : 'evaluation'} in ${join(folder, split)} (${names.length}) is more than requested (${wanted}). A subset of files will be used`,
+      message: `Number of files for ${split === 'train' ? 'training' : 'evaluation'} in ${root} (${names.length}) is more than requested (${wanted}). A subset of files will be used`,
     })
     names.length = wanted
   }
@@ -62,27 +77,48 @@ function listSplit(workload: Workload, folder: string, split: Split, wanted: num
   return computed
 }
 
-/** Relative names in DLIO's order: flat folders by full path; subfolders by base name (upstream) or by full path (MLCommons). */
+/** What lies below the folder of a split. */
+export interface Found {
+  /** Whether it holds folders, and not files. */
+  readonly hasFolders: boolean
+  /** Names of data files directly below. */
+  readonly files: readonly string[]
+  /** Names of data files of each subfolder. */
+  readonly folders: ReadonlyMap<string, readonly string[]>
+}
+
 function namesOf(workload: Workload, folder: string, split: Split): string[] {
   const suffix = `.${workload.dataset.format}`
   const root = join(folder, split)
   const entries = list(root)
-  const first = entries[0]
-  if (first === undefined || !first.isDirectory())
-    return entries
-      .filter((entry) => isData(entry, suffix))
-      .map((entry) => `${split}/${entry.name}`)
-      .sort(byCodePoint)
+  const data = (some: readonly fs.Dirent[]) => some.filter((entry) => isData(entry, suffix)).map((entry) => entry.name)
+  if (entries[0]?.isDirectory() !== true)
+    return orderNames(workload, root, split, { hasFolders: false, files: data(entries), folders: new Map() })
   const folders = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
+  checkFolders(workload, root, split, folders.length)
+  return orderNames(workload, root, split, {
+    hasFolders: true,
+    files: [],
+    folders: new Map(folders.map((name) => [name, data(list(join(root, name)))])),
+  })
+}
+
+function checkFolders(workload: Workload, root: string, split: Split, count: number): void {
   const asked = split === 'train' ? workload.dataset.numSubfoldersTrain : workload.dataset.numSubfoldersEval
-  if (folders.length !== asked)
+  if (count !== asked)
     throw new RunError(
-      `${root} holds ${folders.length} subfolders, dataset.num_subfolders_${split === 'train' ? 'train' : 'eval'} is ${asked}; set it to ${folders.length} or generate the data set again`,
+      `${root} holds ${count} subfolders, dataset.num_subfolders_${split === 'train' ? 'train' : 'eval'} is ${asked}; set it to ${count} or generate the data set again`,
       2,
     )
-  const names: string[] = []
-  for (const sub of folders.sort(byCodePoint))
-    for (const entry of list(join(root, sub))) if (isData(entry, suffix)) names.push(`${split}/${sub}/${entry.name}`)
+}
+
+/** Relative names in DLIO's order: flat folders by full path; subfolders by base name (upstream) or by full path (MLCommons). */
+export function orderNames(workload: Workload, root: string, split: Split, found: Found): string[] {
+  if (!found.hasFolders) return found.files.map((name) => `${split}/${name}`).sort(byCodePoint)
+  checkFolders(workload, root, split, found.folders.size)
+  const names = [...found.folders.keys()]
+    .sort(byCodePoint)
+    .flatMap((sub) => found.folders.get(sub)!.map((name) => `${split}/${sub}/${name}`))
   if (workload.semantics === 'mlcommons') return names.sort(byCodePoint)
   const base = (name: string) => name.slice(name.lastIndexOf('/') + 1)
   return names.sort((a, b) => byCodePoint(base(a), base(b)))
@@ -110,19 +146,21 @@ function byCodePoint(a: string, b: string): number {
 
 /** With `skip_listing` names are computed; the first, the last and every n-th file must exist. */
 function spotCheck(workload: Workload, folder: string, files: DatasetFiles): void {
-  const every = workload.dataset.listingValidationInterval
-  if (every <= 0) return
-  const missingFiles: string[] = []
-  let checked = 0
-  const { count } = files.train
-  for (let i = 0; i < count; i = i === count - 1 ? count : Math.min(i + every, count - 1)) {
-    checked++
-    const path = join(folder, files.train.name(i))
-    if (!fs.existsSync(path)) missingFiles.push(path)
-  }
-  if (missingFiles.length > 0)
-    throw new RunError(
-      `skip_listing validation failed: ${missingFiles.length} of ${checked} sampled files missing in [train]. First failures: ${missingFiles.slice(0, 3).join(', ')}`,
-      2,
-    )
+  const sampled = sampledFiles(files.train.count, workload.dataset.listingValidationInterval)
+  const missingFiles = sampled.map((i) => join(folder, files.train.name(i))).filter((path) => !fs.existsSync(path))
+  if (missingFiles.length > 0) throw notThere(missingFiles, sampled.length)
+}
+
+/** Numbers of the files that `listing_validation_interval` asks for: the first, the last and every `every`-th; none for 0. */
+export function sampledFiles(count: number, every: number): number[] {
+  if (every <= 0 || count === 0) return []
+  const sampled = Array.from({ length: Math.ceil(count / every) }, (_, i) => i * every)
+  return sampled.at(-1) === count - 1 ? sampled : [...sampled, count - 1]
+}
+
+export function notThere(missingFiles: readonly string[], checked: number): RunError {
+  return new RunError(
+    `skip_listing validation failed: ${missingFiles.length} of ${checked} sampled files missing in [train]. First failures: ${missingFiles.slice(0, 3).join(', ')}`,
+    2,
+  )
 }

@@ -1,18 +1,23 @@
 // What must hold before a run may start. Everything here fails with exit code 2, before anything was touched.
 import { totalmem } from 'node:os'
 import type { Warning, Workload } from '../config/workload.js'
+import { dataLocation } from '../dataset/layout.js'
 import { ConfigError } from '../errors.js'
 import { formatNames, isFormatName } from '../formats/index.js'
 import { recordBytes } from '../metrics/settings.js'
 import { checkLoader } from '../order/mapping.js'
 import { decimalBytes } from '../output/text.js'
+import { lazily } from '../package.js'
 import type { Plan } from '../plan/types.js'
-import { localPath, parseLocation } from '../storage/uri.js'
+import type { Target } from '../storage/object/connect.js'
+import { isObjectLocation, localPath, rootUri } from '../storage/uri.js'
 
 export interface DataAccess {
-  /** Local path of the data folder. */
+  /** Local path of the data folder, or the URI that those of its objects begin with. */
   readonly folder: string
   readonly direct: boolean
+  /** Where the data lies in an object store. */
+  readonly objects?: Target
 }
 
 /** Where the data lies and how it is read. Throws ConfigError for loaders, storage and formats that cannot be read. */
@@ -20,9 +25,14 @@ export function dataAccess(workload: Workload, directFlag: boolean): DataAccess 
   const { storage, dataset, reader } = workload
   checkLoader(workload)
   if (!isFormatName(dataset.format)) throw refusal('dataset.format', dataset.format, `cannot be read yet; ${formatNames.join(', ')} can`)
-  if (storage.type === 's3' || storage.type === 'aistore')
-    throw refusal('storage.storage_type', storage.type, 'object storage is not supported yet; use local_fs or direct_fs')
-  const location = parseLocation(dataset.folder)
+  const location = dataLocation(workload)
+  if (isObjectLocation(location)) {
+    if (directFlag)
+      throw new ConfigError(`--direct: ${dataset.folder} is object storage, which has no page cache to go past; leave the flag out`)
+    const { resolveTarget } = lazily<typeof import('../storage/object/connect.js')>('storage/object/connect.js')
+    const objects = resolveTarget(location, storage.options)
+    return { folder: rootUri(objects.place), direct: false, objects }
+  }
   const direct = directFlag || location.scheme === 'direct' || storage.type === 'direct_fs' || reader.odirect
   return { folder: localPath(location), direct }
 }

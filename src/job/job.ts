@@ -18,12 +18,13 @@ import { type RunLog, type RunPart, teeLog } from '../output/events.js'
 import { readHost, readMeminfo } from '../output/host.js'
 import { buildResult, type Result, writeResult } from '../output/result.js'
 import { prepareOutputFolder } from '../output/writable.js'
-import { packageInfo } from '../package.js'
+import { lazily, packageInfo } from '../package.js'
 import { createPlan } from '../plan/plan.js'
 import type { Plan } from '../plan/types.js'
 import { type CheckpointPlan, checkpointsOnly, checkpointWarnings, planCheckpoints, prepareCheckpointFolder } from './checkpoints.js'
 import { cacheWarningCode, cacheWarnings, checkSteps, dataAccess, fitsInMemory, missingFeatures } from './checks.js'
 import { eventsOf } from './events.js'
+import type { JobObjects } from './objects.js'
 import { runRecord } from './record.js'
 
 export interface JobOptions {
@@ -82,11 +83,15 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
   try {
     log.event({ type: 'runStart', atMs: beginMs, parts: partsOf(workload, generates), ranks: options.ranks })
     // DLIO's own words, at DLIO's place; people at a terminal get the plan's warning, which has the numbers.
-    if (trains && fitsInMemory(workload, access.direct)) dlioLog.event({ type: 'cacheWarning', atMs: Date.now() })
+    const uncached = access.direct || access.objects !== undefined
+    if (trains && fitsInMemory(workload, uncached)) dlioLog.event({ type: 'cacheWarning', atMs: Date.now() })
     if (generates) {
       // Encoding images uses libuv's pool, whose size is then the run's.
       if (trains || only)
-        layOutThreads({ workload, world: { ranks: options.ranks, hosts: 1 } }, { checkpoints: checkpoints !== undefined, objects: false })
+        layOutThreads(
+          { workload, world: { ranks: options.ranks, hosts: 1 } },
+          { checkpoints: checkpoints !== undefined, objects: access.objects !== undefined },
+        )
       log.event({ type: 'generationStart', atMs: Date.now() })
       await generateDataset(workload, {
         ranks: options.ranks,
@@ -96,7 +101,19 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
       log.event({ type: 'generationEnd', atMs: Date.now() })
     }
     if (!trains && !only) return { lateWarnings: [] }
-    return await measure(options, access, checkpoints, { all: log, people: options.log }, beginMs)
+    const objects =
+      trains && access.objects && (await lazily<typeof import('./objects.js')>('job/objects.js').openObjects(access.objects, workload))
+    try {
+      return await measure(
+        options,
+        { folder: access.folder, direct: access.direct, ...(objects && { objects }) },
+        checkpoints,
+        { all: log, people: options.log },
+        beginMs,
+      )
+    } finally {
+      if (objects) objects.close()
+    }
   } finally {
     dlioLog.close()
   }
@@ -115,15 +132,20 @@ function partsOf(workload: Workload, generates: boolean): RunPart[] {
 /** The part of a job that is measured: training with its evaluations and checkpoints, or checkpoints alone. */
 async function measure(
   options: JobOptions,
-  access: { folder: string; direct: boolean },
+  access: { readonly folder: string; readonly direct: boolean; readonly objects?: JobObjects },
   checkpoints: CheckpointPlan | undefined,
   logs: { readonly all: RunLog; readonly people: RunLog },
   beginMs: number,
 ): Promise<JobOutcome> {
   const { workload } = options
   const log = logs.all
+  const { objects } = access
   const only = checkpointsOnly(workload)
-  const listing = only ? { files: computedFiles(workload), warnings: [] } : listDataset(workload, access.folder)
+  const listing = only
+    ? { files: computedFiles(workload), warnings: [] }
+    : objects === undefined
+      ? listDataset(workload, access.folder)
+      : await objects.list(options.signal)
   const world = { ranks: options.ranks, hosts: 1 }
   const sizing = createPlan(workload, world, listing.files)
   const permutations = new SharedArrayBuffer(sizing.sharedBytes)
@@ -135,7 +157,7 @@ async function measure(
   const planWarnings = [
     ...missingFeatures(workload),
     ...listing.warnings,
-    ...(only ? [] : [...plan.warnings, ...cacheWarnings(plan, access.direct, host.memoryBytes)]),
+    ...(only ? [] : [...plan.warnings, ...cacheWarnings(plan, access.direct || objects !== undefined, host.memoryBytes)]),
     ...(checkpoints ? checkpointWarnings(workload, checkpoints, only ? undefined : plan) : []),
   ]
   // Told before a long run, not after it.
@@ -152,6 +174,7 @@ async function measure(
     permutations,
     folder: access.folder,
     direct: access.direct,
+    objects: objects?.access,
     verify: options.verify,
     tracePath: options.tracePath,
     checkpoints: checkpoints && { folder: checkpoints.folder, sizeBytes: checkpoints.sizeBytes },
@@ -184,6 +207,7 @@ async function measure(
     record,
     summary,
     work: workFacts(workload),
+    ...(objects && { objects: objects.record() }),
     warnings: [...options.warnings, ...planWarnings, ...lateWarnings],
     ...(interruption === undefined ? (only ? {} : { orderDigest: runDigest(plan) }) : { interruption }),
   })

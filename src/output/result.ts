@@ -1,6 +1,8 @@
 // result.json: this program's own record of a run. Its fields are a promise to scripts; `schemaVersion` rises when one changes its meaning or goes.
 import { join } from 'node:path'
+import { hideSecret } from '../config/problems.js'
 import type { FrameworkName, FrameworkProfile, Semantics, Warning, Workload } from '../config/workload.js'
+import type { ObjectsRecord } from '../job/objects.js'
 import type { DlioMetric } from '../metrics/dlio-metric.js'
 import type { IoRecord, LatencySummary, RunRecord } from '../metrics/records.js'
 import type { MetricSettings } from '../metrics/settings.js'
@@ -23,6 +25,8 @@ export interface ResultInput {
   readonly summary: Summary
   /** What decides the work of the run, for comparing it with others. */
   readonly work?: WorkFacts
+  /** Where objects were read; absent for files. */
+  readonly objects?: ObjectsRecord
   /** Digest of everything read, in order; absent where it was not computed. */
   readonly orderDigest?: string
   /** Of configuration and plan; those of the summary are added. */
@@ -58,6 +62,8 @@ export interface Result {
   readonly io: IoRecord & { readonly bytesPerSecond?: number }
   /** Requests of a run on object storage, by endpoint, with retries by cause. */
   readonly objects?: RunRecord['objects']
+  /** The object store, and the requests to it beside reading; absent for files. */
+  readonly objectStore?: ObjectsRecord
   readonly client: RunRecord['client']
   readonly hosts: readonly {
     readonly hostname: string
@@ -84,7 +90,7 @@ export function buildResult(input: ResultInput): Result {
   return {
     schemaVersion: resultSchemaVersion,
     tool: { name: input.tool.name, version: input.tool.version, node: process.versions.node },
-    command: input.command,
+    command: input.command.map(hideSecret),
     complete: input.interruption === undefined,
     ...(input.interruption === undefined ? {} : { interruption: input.interruption }),
     startedAt: isoWithZone(record.beginMs),
@@ -113,6 +119,7 @@ export function buildResult(input: ResultInput): Result {
     ...(save || load ? { checkpoint: summary.checkpoint } : {}),
     io: { ...record.io, ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }) },
     ...(record.objects && { objects: record.objects }),
+    ...(input.objects === undefined ? {} : { objectStore: input.objects }),
     client: record.client,
     hosts: record.hosts.map(({ hostname, cpuCount, cpuinfo, memoryBytes }) => {
       const cpuModel = cpuinfo['model name']

@@ -42,6 +42,8 @@ const refreshMs = 5 * 60_000
 
 /** Opens the control plane of an S3 place. Throws StorageError where no credentials or no region can be found. */
 export async function openS3(place: ObjectPlace, settings: ObjectSettings): Promise<ObjectControl> {
+  // The SDK's word on old versions of Node is for its developers, and would come with every run.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
   const redactor = new Redactor()
   redactor.add(settings.secretAccessKey, settings.sessionToken)
   const origin = settings.endpoints[0] ?? 'https://s3.amazonaws.com'

@@ -1,0 +1,44 @@
+// What a job on object storage needs beside a local one: the control plane, the grant for the reader threads, the account of requests.
+import type { Workload } from '../config/workload.js'
+import type { Listing } from '../dataset/listing.js'
+import { listObjects } from '../dataset/object-listing.js'
+import { ConfigError } from '../errors.js'
+import { connect, type Target } from '../storage/object/connect.js'
+import type { ObjectAccess } from '../storage/object/read-options.js'
+import { objectReadOptions } from '../storage/object/settings.js'
+import type { ControlRequests } from '../storage/object/types.js'
+import { placeUri, rootUri } from '../storage/uri.js'
+
+/** Where a run read objects, and what it asked of the storage beside their bytes. */
+export interface ObjectsRecord {
+  readonly uri: string
+  readonly endpoints: readonly string[]
+  /** Requests before and beside reading: listings by the page. */
+  readonly requests: ControlRequests
+  /** How objects were read. */
+  readonly options: ObjectAccess['options']
+}
+
+export interface JobObjects {
+  readonly access: ObjectAccess
+  list(signal: AbortSignal): Promise<Listing>
+  record(): ObjectsRecord
+  close(): void
+}
+
+/** Opens the control plane. Throws ConfigError, and StorageError where there are no credentials. */
+export async function openObjects(target: Target, workload: Workload): Promise<JobObjects> {
+  const control = await connect(target)
+  const grant = await control.grant()
+  if (grant.proxy !== undefined)
+    throw new ConfigError(
+      `${placeUri(target.place)}: objects cannot be read through an HTTP proxy; name the endpoint's host in NO_PROXY, or unset HTTPS_PROXY, HTTP_PROXY and storage_options.proxy`,
+    )
+  const options = objectReadOptions(workload.storage.options)
+  return {
+    access: { rootUri: rootUri(target.place), grant, options, renew: () => control.grant() },
+    list: (signal) => listObjects(workload, control, target.settings.spotCheckObjects, signal),
+    record: () => ({ uri: placeUri(target.place), endpoints: grant.endpoints, requests: { ...control.requests }, options }),
+    close: () => control.close(),
+  }
+}
