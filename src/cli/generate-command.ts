@@ -11,8 +11,8 @@ const schemaVersion = 1
 /** Runs the command. Throws ConfigError (nothing was touched), StorageError, and RunError with exit code 130 after Ctrl-C. */
 export async function generateCommand(config: string, overrides: readonly string[], options: GenerateCommandOptions): Promise<void> {
   const { loadWorkload } = lazily<typeof import('../config/load.js')>('config/load.js')
-  const { semantics, framework } = options
-  const { workload, warnings } = loadWorkload({ config, overrides, semantics, framework, generateOnly: true })
+  const { semantics, framework, honour } = options
+  const { workload, warnings } = loadWorkload({ config, overrides, semantics, framework, honour, generateOnly: true })
   for (const { message } of warnings) process.stderr.write(`warning: ${message}\n`)
 
   const interruption = new AbortController()

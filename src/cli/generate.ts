@@ -1,11 +1,10 @@
 // `dl-driver generate`: declaration of the command; the work is in generate-command.ts.
 import { type Command, Option } from 'commander'
-import type { FrameworkName, Semantics } from '../config/workload.js'
+import type { Semantics } from '../config/workload.js'
 import { lazily } from '../package.js'
-import { addWorkloadOptions, ranksOption } from './options.js'
+import { addWorkloadOptions, ranksOption, type WorkloadOptions } from './options.js'
 
-export interface GenerateCommandOptions {
-  readonly framework?: FrameworkName
+export interface GenerateCommandOptions extends WorkloadOptions {
   readonly semantics: Semantics
   readonly ranks: number
   readonly resume?: boolean

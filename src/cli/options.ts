@@ -1,10 +1,12 @@
 // Options that several commands share, and their parsing into typed values.
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type HonourName, honourNames, parseHonour } from '../config/honour.js'
 import type { FrameworkName, Semantics } from '../config/workload.js'
 
 export interface WorkloadOptions {
   readonly semantics?: Semantics
   readonly framework?: FrameworkName
+  readonly honour?: readonly HonourName[]
 }
 
 /** `--semantics` and `--framework`, which decide how a workload file is read. */
@@ -21,6 +23,11 @@ export function addWorkloadOptions(command: Command): Command {
       new Option('--semantics <name>', 'which DLIO is replayed: the one of MLPerf Storage, or argonne-lcf’s')
         .choices(['mlcommons', 'upstream'])
         .default('mlcommons'),
+    )
+    .addOption(
+      new Option('--honour <settings>', `take settings at their word where DLIO does something else: ${honourNames.join(',')}`).argParser(
+        (text) => parseHonour(text, '--honour'),
+      ),
     )
 }
 

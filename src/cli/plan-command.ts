@@ -15,9 +15,9 @@ import { writeLines } from './write-lines.js'
 /** Runs the command. Throws ConfigError, and RunError where the data folder holds too few files. */
 export async function planCommand(config: string, overrides: readonly string[], options: PlanOptions): Promise<void> {
   checkFlags(options)
-  const { semantics, framework, ranks } = options
+  const { semantics, framework, honour, ranks } = options
   const load = lazily<{ loadWorkload: typeof loadWorkload }>('config/load.js')
-  const { workload, warnings } = load.loadWorkload({ config, overrides, semantics, framework })
+  const { workload, warnings } = load.loadWorkload({ config, overrides, semantics, framework, honour })
   if (options.dims) return writeLines(process.stdout, dimsLines(workload, ranks))
   const found = filesOf(workload)
   const plan = createPlan(workload, { ranks, hosts: 1 }, found.files)

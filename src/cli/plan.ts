@@ -1,11 +1,10 @@
 // `dl-driver plan`: declaration of the command; the work is in plan-command.ts.
 import type { Command } from 'commander'
-import type { FrameworkName, Semantics } from '../config/workload.js'
+import type { Semantics } from '../config/workload.js'
 import { lazily } from '../package.js'
-import { addWorkloadOptions, parseCount, ranksOption } from './options.js'
+import { addWorkloadOptions, parseCount, ranksOption, type WorkloadOptions } from './options.js'
 
-export interface PlanOptions {
-  readonly framework?: FrameworkName
+export interface PlanOptions extends WorkloadOptions {
   readonly semantics: Semantics
   readonly ranks: number
   readonly order?: boolean

@@ -20,6 +20,7 @@ export async function runCommand(config: string, overrides: readonly string[], o
     overrides,
     semantics: options.semantics,
     framework: options.framework,
+    honour: options.honour,
     direct: options.direct,
   })
   const terminal = new TerminalReporter({ verbosity: options.quiet === true ? 'quiet' : options.verbose === true ? 'verbose' : 'normal' })

@@ -1,11 +1,10 @@
 // `dl-driver run`: declaration of the command; the work is in run-command.ts.
 import { type Command, Option } from 'commander'
-import type { FrameworkName, Semantics } from '../config/workload.js'
+import type { Semantics } from '../config/workload.js'
 import { lazily } from '../package.js'
-import { addWorkloadOptions, ranksOption } from './options.js'
+import { addWorkloadOptions, ranksOption, type WorkloadOptions } from './options.js'
 
-export interface RunOptions {
-  readonly framework?: FrameworkName
+export interface RunOptions extends WorkloadOptions {
   readonly semantics: Semantics
   readonly ranks: number
   readonly output?: string

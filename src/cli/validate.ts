@@ -1,14 +1,11 @@
 // `dl-driver validate`: every problem of a configuration at once, or what it comes to. Loads YAML and the schema only when it runs.
 import type { Command } from 'commander'
-import type { FrameworkName, Semantics } from '../config/workload.js'
 import { ConfigError } from '../errors.js'
 import { lazily } from '../package.js'
-import { addWorkloadOptions } from './options.js'
+import { addWorkloadOptions, type WorkloadOptions } from './options.js'
 
-interface ValidateOptions {
+interface ValidateOptions extends WorkloadOptions {
   readonly json?: boolean
-  readonly semantics?: Semantics
-  readonly framework?: FrameworkName
 }
 
 const examples = `
@@ -40,8 +37,8 @@ function validate(config: string, overrides: readonly string[], options: Validat
   const { formatProblems, printable } = lazily<typeof import('../config/problems.js')>('config/problems.js')
   const print = (value: unknown) => process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
   try {
-    const { semantics, framework } = options
-    const { workload, warnings } = loadWorkload({ config, overrides, semantics, framework })
+    const { semantics, framework, honour } = options
+    const { workload, warnings } = loadWorkload({ config, overrides, semantics, framework, honour })
     if (options.json) print({ ok: true, workload: withoutSecrets(workload), warnings })
     else {
       const notes = warnings.map(({ message }) => `warning: ${message}\n`).join('')

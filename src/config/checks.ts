@@ -1,5 +1,6 @@
 // Rules between keys (DLIO utils/config.py ConfigArguments.validate and derive_configurations). Those that depend on the number of
 // ranks are the plan's.
+import type { HonourName } from './honour.js'
 import type { AllValues } from './read-section.js'
 import type { Report } from './report.js'
 import { checkStorage } from './storage-rules.js'
@@ -10,6 +11,7 @@ export interface Decided {
   readonly framework: FrameworkName
   readonly dataLoader: DataLoaderName
   readonly semantics: Semantics
+  readonly honoured: readonly HonourName[]
   /** Nothing is read in this run: only generating, or only checkpoints. */
   readonly readsNothing: boolean
   /** The framework's own rules apply: no other loader can. */
@@ -22,6 +24,7 @@ export function checkRules(all: AllValues, decided: Decided, source: Source, rep
     node ? report.badValue(node, path, { rule, remedy }) : report.problem({ source }, path, { rule, remedy, value: '(not given)' })
   checkStorage(all, report)
   checkDataset(all, complain)
+  checkHonoured(all, decided.honoured, complain)
   checkFormat(all, decided, complain)
   if (!decided.readsNothing) checkReader(all, decided, complain)
   checkModel(all, complain)
@@ -136,6 +139,29 @@ function checkReader({ reader, topLevel }: AllValues, { framework, dataLoader, h
     )
 }
 
+/** What is honoured must be one of the words that DLIO means to take (common/enumerations.py). */
+function checkHonoured({ reader, dataset }: AllValues, honoured: readonly HonourName[], complain: Complain): void {
+  const { file_shuffle: shuffle, read_type: type } = reader.values
+  if (
+    honoured.includes('file_shuffle') &&
+    reader.given('file_shuffle') &&
+    ![null, false, 'off', 'seed', 'random'].includes(shuffle as string)
+  )
+    complain(reader.given('file_shuffle'), 'reader.file_shuffle', 'must be off, seed or random where it is honoured', 'write one of them')
+  if (honoured.includes('read_type') && reader.given('read_type') && ![null, 'on_demand', 'memory'].includes(type as string))
+    complain(reader.given('read_type'), 'reader.read_type', 'must be on_demand or memory where it is honoured', 'write one of them')
+  const compression = dataset.values.compression ?? 'none'
+  const format = dataset.values.format as FormatName
+  const possible = compressionsOf(format, honoured)
+  if (honoured.includes('compression') && compression !== 'none' && !possible.includes(compression) && !dataset.broken('compression'))
+    complain(
+      dataset.given('compression'),
+      'dataset.compression',
+      possible.length > 0 ? `${format} files can be compressed with ${possible.join(', ')}` : `${format} files cannot be compressed`,
+      'choose what the format has, or none',
+    )
+}
+
 function checkModel({ model, checkpoint }: AllValues, complain: Complain): void {
   const { values, given, broken } = model
   const pipeline = values['parallelism.pipeline']
@@ -192,7 +218,13 @@ function checkCheckpoint({ checkpoint }: AllValues, complain: Complain): void {
 }
 
 /** Formats whose files DLIO really compresses, with the values that do it. */
-export const effectiveCompression: Readonly<Partial<Record<FormatName, readonly string[]>>> = {
+const effectiveCompression: Readonly<Partial<Record<FormatName, readonly string[]>>> = {
   hdf5: ['gzip', 'lzf'],
   csv: ['gzip', 'bz2', 'zip', 'xz'],
+}
+
+/** Compressions that have an effect on files of a format: DLIO's, and with `--honour compression` those that its generators mean to have. */
+export function compressionsOf(format: FormatName, honoured: readonly HonourName[]): readonly string[] {
+  if (format === 'npz' && honoured.includes('compression')) return ['zip']
+  return effectiveCompression[format] ?? []
 }

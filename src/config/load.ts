@@ -2,6 +2,7 @@
 import { locateConfig } from './bundled.js'
 import { checkRules } from './checks.js'
 import { decideFramework } from './decide.js'
+import { type HonourName, withHonouredKeys } from './honour.js'
 import { applyOverrides } from './override.js'
 import { interpolationRule } from './override-value.js'
 import { configError } from './problems.js'
@@ -24,6 +25,8 @@ export interface LoadOptions {
   readonly overrides: readonly string[]
   /** Which DLIO is replayed; MLCommons' unless given. */
   readonly semantics?: Semantics | undefined
+  /** `--honour`: settings to take at their word where DLIO does not. */
+  readonly honour?: readonly HonourName[] | undefined
   /** `--framework`: goes before the configuration's. */
   readonly framework?: FrameworkName | undefined
   /** `--direct`: read with O_DIRECT, whatever the configuration says. */
@@ -59,16 +62,17 @@ export function loadWorkload(options: LoadOptions): Loaded {
   const root = overridden.root
   refuseInterpolations(root, '', report)
   const { rest, profiles } = takeProfiles(root, file.beside, report)
-  const all = readSections(rest, report)
+  const honoured = options.honour ?? []
+  const all = readSections(withHonouredKeys(rest, honoured), report)
   const decision = decideFramework(all, options.framework, profiles.present, report)
   const profile = profileOf(profiles, decision.framework, report)
   if (profile) checkProfile(all, profile, report)
   const semantics = options.semantics ?? 'mlcommons'
   const { train, evaluation } = all.workflow.values
   const readsNothing = options.generateOnly === true || !(train || evaluation)
-  checkRules(all, { ...decision, semantics, readsNothing, hasProfile: profile !== undefined }, root.origin.source, report)
+  checkRules(all, { ...decision, semantics, honoured, readsNothing, hasProfile: profile !== undefined }, root.origin.source, report)
   if (report.failed) throw configError(report.problems)
-  const workload = resolveWorkload(all, decision, { ...options, semantics, profile }, location, root, report)
+  const workload = resolveWorkload(all, decision, { ...options, semantics, honoured, profile }, location, root, report)
   return { workload, warnings: report.warnings }
 }
 

@@ -81,7 +81,7 @@ class Reading {
     if (this.section.name === 'model' && meant === 'model_size_bytes') {
       this.report.warn(
         'model-size',
-        `${path} is no key of DLIO: checkpoints have model.model_size_bytes, ${this.section.keys[meant]?.default} bytes unless given`,
+        `${path} is no key of DLIO: checkpoints have model.model_size_bytes, ${this.section.keys[meant]?.default} bytes unless given; --honour model_size takes it`,
       )
       return
     }

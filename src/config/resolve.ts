@@ -1,8 +1,9 @@
 // Values of the schema → the workload of the contract: the last place where a default is chosen.
 import type { ConfigLocation } from './bundled.js'
-import { effectiveCompression } from './checks.js'
+import { compressionsOf } from './checks.js'
 import type { FrameworkDecision } from './decide.js'
 import { deepFreeze, digestOf } from './digest.js'
+import type { HonourName } from './honour.js'
 import { showValue } from './problems.js'
 import { readerOfProfile, resolveProfile } from './profile-rules.js'
 import type { ProfileValues } from './profiles.js'
@@ -15,6 +16,7 @@ import type { FormatName, FrameworkProfile, Semantics, Workload } from './worklo
 
 interface Choices {
   readonly semantics: Semantics
+  readonly honoured: readonly HonourName[]
   readonly direct?: boolean | undefined
   /** The profile of the framework that applies. */
   readonly profile?: ProfileValues | undefined
@@ -33,7 +35,8 @@ export function resolveWorkload(
   report: Report,
 ): Workload {
   const profile = choices.profile === undefined ? null : resolveProfile(all, choices.profile, choices.semantics)
-  if (profile === null) warnOfDefects(all, report)
+  const { honoured } = choices
+  if (profile === null) warnOfDefects(all, honoured, report)
   const raw = toPlain(root)
   const output = all.output.values
   const workflow = all.workflow.values
@@ -42,6 +45,7 @@ export function resolveWorkload(
     dataLoader: decision.dataLoader,
     semantics: choices.semantics,
     direct: choices.direct === true,
+    ...(honoured.length === 0 ? {} : { honoured }),
     ...(profile === null ? {} : { profile }),
   }
   const located = locateStorage(all)
@@ -51,6 +55,7 @@ export function resolveWorkload(
     framework: decision.framework,
     frameworkReason: decision.reason,
     semantics: choices.semantics,
+    honoured,
     profile,
     model: resolveModel(all),
     workflow: {
@@ -65,7 +70,7 @@ export function resolveWorkload(
       root: all.storage.values.storage_root,
       options: storageOptions(all),
     },
-    dataset: resolveDataset(all, located.folder, report),
+    dataset: resolveDataset(all, located.folder, honoured, report),
     reader: resolveReader(all, decision, choices, profile),
     train: {
       epochs: all.train.values.epochs,
@@ -147,12 +152,15 @@ function resolveCheckpoint(all: AllValues, choices: Choices, report: Report): Wo
   }
 }
 
-function resolveDataset({ dataset }: AllValues, folder: string, report: Report): Workload['dataset'] {
+function resolveDataset({ dataset }: AllValues, folder: string, honoured: readonly HonourName[], report: Report): Workload['dataset'] {
   const d = dataset.values
   const format = d.format as FormatName // hdf5_opt is refused by the rules
-  const compression = d.compression ?? 'none'
-  if (compression !== 'none' && !effectiveCompression[format]?.includes(compression))
-    report.warn('compression', `dataset.compression: ${compression} has no effect on ${format} files, in DLIO as here`)
+  const given = d.compression ?? 'none'
+  const compression = compressionsOf(format, honoured).includes(given) ? given : 'none'
+  if (given !== compression) {
+    const remedy = compressionsOf(format, ['compression']).includes(given) ? '; --honour compression compresses them' : ''
+    report.warn('compression', `dataset.compression: ${given} has no effect on ${format} files, in DLIO as here${remedy}`)
+  }
   const isImage = format === 'jpeg' || format === 'png'
   if (isImage && d.record_element_type !== 'uint8')
     report.warn('element-type', `dataset.record_element_type: ${format} files hold uint8, not ${d.record_element_type}`)
@@ -209,10 +217,10 @@ function resolveReader(
     writeThreads: r.write_threads,
     computationThreads: r.computation_threads,
     prefetchSize: r.prefetch_size,
-    fileShuffle: reader.given('file_shuffle') !== undefined,
+    fileShuffle: isOn(reader, 'file_shuffle', 'off', choices.honoured),
     sampleShuffle: r.sample_shuffle,
     shuffleSize: r.shuffle_size,
-    keepsFilesOpen: reader.given('read_type') !== undefined,
+    keepsFilesOpen: isOn(reader, 'read_type', 'on_demand', choices.honoured),
     transferSizeBytes: r.transfer_size ?? defaultTransferBytes,
     odirect: r.odirect || choices.direct === true || byStorage || dataset.values.data_folder.startsWith('direct://'),
     multiprocessingContext: r.multiprocessing_context ?? (choices.semantics === 'upstream' ? 'fork' : 'spawn'),
@@ -222,18 +230,29 @@ function resolveReader(
   }
 }
 
-/** DLIO stores these two as they are written and compares them with enum members, which text never equals (quirk of LoadConfig). */
-function warnOfDefects({ reader }: AllValues, report: Report): void {
+/** DLIO stores these two as they are written and compares them with enum members, which text never equals (LoadConfig): any value is on. */
+function isOn(
+  { given, values }: AllValues['reader'],
+  key: 'file_shuffle' | 'read_type',
+  off: string,
+  honoured: readonly HonourName[],
+): boolean {
+  if (given(key) === undefined) return false
+  return !honoured.includes(key) || (values[key] !== off && values[key] !== false && values[key] !== null)
+}
+
+/** Says where a value does something else than it says. */
+function warnOfDefects({ reader }: AllValues, honoured: readonly HonourName[], report: Report): void {
   const shuffle = reader.given('file_shuffle')
-  if (shuffle && reader.values.file_shuffle !== 'seed' && reader.values.file_shuffle !== 'random')
+  if (shuffle && !honoured.includes('file_shuffle') && reader.values.file_shuffle !== 'seed' && reader.values.file_shuffle !== 'random')
     report.warn(
       'file-shuffle',
-      `reader.file_shuffle: ${showValue(shuffle)} shuffles files: DLIO takes any given value as on; delete the key to turn it off`,
+      `reader.file_shuffle: ${showValue(shuffle)} shuffles files: DLIO takes any given value as on; delete the key to turn it off, or --honour file_shuffle`,
     )
   const readType = reader.given('read_type')
-  if (readType && reader.values.read_type !== 'memory')
+  if (readType && !honoured.includes('read_type') && reader.values.read_type !== 'memory')
     report.warn(
       'read-type',
-      `reader.read_type: ${showValue(readType)} means memory: DLIO takes any given value so; delete the key for on_demand`,
+      `reader.read_type: ${showValue(readType)} means memory: DLIO takes any given value so; delete the key for on_demand, or --honour read_type`,
     )
 }

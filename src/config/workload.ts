@@ -1,5 +1,7 @@
 // The typed, frozen workload: where configuration ends. Beyond this type no string is parsed and no default is chosen.
 
+import type { HonourName } from './honour.js'
+
 export type FrameworkName = 'pytorch' | 'tensorflow' | 'jax'
 /** Which living version of DLIO is replayed: MLCommons' fork (what MLPerf Storage runs) or argonne-lcf's upstream. */
 export type Semantics = 'mlcommons' | 'upstream'
@@ -117,6 +119,8 @@ export interface Workload {
   /** Why that framework applies, for people: `--framework`, `framework: of the configuration`, … */
   readonly frameworkReason: string
   readonly semantics: Semantics
+  /** Settings taken at their word where DLIO does not: `--honour`. */
+  readonly honoured: readonly HonourName[]
   /** The framework's own rules, asked for by a framework profile; null: DLIO's mapping. `reader` then holds what follows from it. */
   readonly profile: FrameworkProfile | null
   readonly model: ModelState
@@ -149,7 +153,7 @@ export interface Workload {
     /** NumPy dtype name, for example `uint8`, `float32`. */
     readonly recordElementType: string
     readonly filePrefix: string
-    /** As given, DLIO compares it with enum members; see docs. */
+    /** What files are really compressed with: `none` where DLIO ignores the value. */
     readonly compression: string
     readonly compressionLevel: number
     readonly keepFiles: boolean
@@ -180,7 +184,7 @@ export interface Workload {
     readonly fileShuffle: boolean
     readonly sampleShuffle: ShuffleMode
     readonly shuffleSize: number
-    /** True when `read_type` is given: DLIO upstream then keeps files open (quirk 7). */
+    /** True when `read_type` is given: DLIO upstream then keeps files open (quirk 7); or as honoured. */
     readonly keepsFilesOpen: boolean
     readonly transferSizeBytes: number
     readonly odirect: boolean

@@ -6,7 +6,7 @@ import { recordBytes } from './settings.js'
 export type WorkFacts = Readonly<Record<string, unknown>>
 
 /** The facts of a workload. Errors: ConfigError where a sample's size cannot be known. */
-export function workFacts({ dataset, reader, train, evaluation, workflow, checkpoint, profile }: Workload): WorkFacts {
+export function workFacts({ dataset, reader, train, evaluation, workflow, checkpoint, profile, honoured }: Workload): WorkFacts {
   return {
     'workflow.train': workflow.train,
     'workflow.evaluation': workflow.evaluation,
@@ -34,6 +34,7 @@ export function workFacts({ dataset, reader, train, evaluation, workflow, checkp
           'checkpoint.steps_between_checkpoints': checkpoint.stepsBetweenCheckpoints,
         }
       : {}),
+    ...(honoured.length === 0 ? {} : { honoured }),
     ...(profile === null ? {} : { framework_profiles: profile.framework }),
   }
 }

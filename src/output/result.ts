@@ -51,6 +51,8 @@ export interface Result {
   /** What the figures were computed with, so that they can be computed again from the ranks' files. */
   readonly settings: MetricSettings & Pick<RunRecord, 'stepsPerEpoch' | 'stepsPerEval' | 'samplesPerEpoch' | 'samplesPerEval'>
   readonly semantics: Semantics
+  /** Settings that were taken at their word where DLIO does not; absent where there are none. */
+  readonly honoured?: readonly string[]
   readonly framework: { readonly name: FrameworkName; readonly reason: string }
   /** The framework profile in effect; absent where DLIO's mapping was. */
   readonly profile?: FrameworkProfile
@@ -111,6 +113,7 @@ export function buildResult(input: ResultInput): Result {
       ...(record.samplesPerEval === undefined ? {} : { samplesPerEval: record.samplesPerEval }),
     },
     semantics: workload.semantics,
+    ...(workload.honoured.length === 0 ? {} : { honoured: workload.honoured }),
     framework: { name: workload.framework, reason: workload.frameworkReason },
     ...(workload.profile === null ? {} : { profile: workload.profile }),
     world: { ranks: input.world.ranks, hosts: input.world.hosts },

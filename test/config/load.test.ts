@@ -154,7 +154,7 @@ test('unknown keys are named with the one that was probably meant', () => {
     ],
     [
       'model: {model_size: 5}',
-      /^model-size: model\.model_size is no key of DLIO: checkpoints have model\.model_size_bytes, 10240 bytes unless given$/,
+      /^model-size: model\.model_size is no key of DLIO: checkpoints have model\.model_size_bytes, 10240 bytes unless given; --honour model_size takes it$/,
     ],
   ]
   for (const [yaml, expected] of cases) {
@@ -188,7 +188,7 @@ test('where reader and data_reader both stand, only data_reader is read', () => 
 
 test('compression and element types without effect are named', () => {
   assert.deepEqual(messages('dataset: {format: npz, compression: zip}'), [
-    'compression: dataset.compression: zip has no effect on npz files, in DLIO as here',
+    'compression: dataset.compression: zip has no effect on npz files, in DLIO as here; --honour compression compresses them',
   ])
   assert.deepEqual(messages('dataset: {format: hdf5, compression: gzip}'), [])
   assert.deepEqual(messages('dataset: {format: npz, compression: none}'), [])

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
+import { inflateRawSync } from 'node:zlib'
 import { ConfigError } from '#src/errors.js'
+import { crc32 } from '#src/formats/checksums.js'
 import { elementTypeByDescr } from '#src/formats/dtype.js'
 import { npz } from '#src/formats/npz/index.js'
 import { endRecordsBytes, parseArchiveEnd, parseCentralDirectory, parseLocalHeader } from '#src/formats/npz/layout.js'
@@ -32,6 +34,35 @@ describe('npz writer', () => {
       }
       assert.equal(writer.sizeBytes(spec), recorded.length)
     })
+
+  it('deflates members where the compression is zip, in any pieces, with sizes and checksums of both headers', () => {
+    const data = Buffer.from(Array.from({ length: 3 * 5 * 700 }, (_, i) => (i * i) % 251))
+    for (const pieceBytes of [8, 1000, 1 << 16]) {
+      const out = new MemoryOutput()
+      const spec: FileSpec = { ...rest, compression: 'zip', dims: [3, 700], samples: 5, elementType: 'uint8' }
+      writer.write(spec, contentOf(data, pieceBytes), out, noSide)
+      const file = Buffer.from(out.bytes)
+      assert.equal(writer.sizeBytes(spec), undefined)
+      let at = 0
+      for (const [name, length] of [
+        ['x.npy', data.length + 128],
+        ['y.npy', 128 + 40],
+      ] as const) {
+        assert.equal(file.readUInt16LE(at + 8), 8)
+        assert.equal(file.subarray(at + 30, at + 35).toString(), name)
+        const [plainBytes, storedBytes] = [file.readBigUInt64LE(at + 39), file.readBigUInt64LE(at + 47)]
+        assert.equal(plainBytes, BigInt(length))
+        const begin = at + 30 + 5 + 20
+        const member = inflateRawSync(file.subarray(begin, begin + Number(storedBytes)))
+        assert.equal(member.length, length)
+        assert.equal(crc32(member), file.readUInt32LE(at + 14))
+        if (name === 'x.npy') assert.deepEqual(member.subarray(128), data)
+        at = begin + Number(storedBytes)
+      }
+      assert.equal(file.readUInt16LE(at + 10), 8)
+      if (pieceBytes > 1000) assert.ok(file.length < data.length)
+    }
+  })
 
   it('refuses element types and numbers that an array cannot have', () => {
     const spec: FileSpec = { ...rest, dims: [2, 2], samples: 1, elementType: 'uint8' }

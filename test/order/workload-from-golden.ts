@@ -28,6 +28,7 @@ export function workloadFromGolden(golden: GoldenWorkload, tree: string): Worklo
     frameworkReason: 'recorded',
     semantics: tree === 'upstream' ? 'upstream' : 'mlcommons',
     profile: null,
+    honoured: [],
     model: {
       name: 'golden',
       type: null,

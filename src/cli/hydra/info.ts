@@ -28,7 +28,8 @@ Options:
   --ranks N                  emulated accelerators (instead of mpirun -n N)
 
 Environment: DLIO_LOG_LEVEL (debug, info, warning, error, critical), DLIO_OUTPUT_FOLDER,
-DL_DRIVER_SEMANTICS=mlcommons|upstream (which DLIO is replayed; default mlcommons).
+DL_DRIVER_SEMANTICS=mlcommons|upstream (which DLIO is replayed; default mlcommons),
+DL_DRIVER_HONOUR=file_shuffle,... (settings to take at their word where DLIO does something else; see dl-driver run --help).
 
 Example: dlio_benchmark workload=unet3d_h100 ++workload.workflow.generate_data=True ++workload.dataset.num_files_train=16
 `

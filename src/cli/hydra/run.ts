@@ -1,5 +1,6 @@
 // Runs a composed job as DLIO does: its log on stderr, its files in Hydra's folder, its exit codes.
 import { join } from 'node:path'
+import { parseHonour } from '../../config/honour.js'
 import { loadWorkload } from '../../config/load.js'
 import { toPlain } from '../../config/tree.js'
 import type { Semantics, Workload } from '../../config/workload.js'
@@ -41,6 +42,7 @@ export async function runComposed(run: HydraRun): Promise<number> {
     config: composition.workload.name,
     overrides: [],
     semantics,
+    honour: parseHonour(env.DL_DRIVER_HONOUR ?? '', 'DL_DRIVER_HONOUR'),
     composed: { path: composition.workload.path, root: resolvedJob(composition, surroundings) },
   })
   refuseImpossible(workload)

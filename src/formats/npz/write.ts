@@ -1,4 +1,6 @@
-// Writes the .npz files that DLIO's generator makes through `np.savez`: two stored members x and y, in one pass. Layout: README.md.
+// Writes the .npz files that DLIO's generator makes through `np.savez` (or, with compression zip, means to make through `np.savez_compressed`):
+// two members x and y, in one pass. Layout: README.md.
+import { constants, deflateRawSync } from 'node:zlib'
 import { crc32 } from '../checksums.js'
 import { appendContent, checkedType } from '../content.js'
 import { elementTypeByName } from '../dtype.js'
@@ -32,25 +34,39 @@ interface Member {
   readonly name: string
   readonly header: Uint8Array
   readonly byteLength: number
+  /** Bytes in the file: as many as `byteLength` where it is not deflated. */
+  readonly storedBytes: number
   readonly offset: number
 }
+
+/** Methods of ZIP members. */
+const stored = 0
+const deflated = 8
+const methodOf = ({ compression }: FileSpec): number => (compression === 'zip' ? deflated : stored)
 
 function membersOf(spec: FileSpec): { members: Member[]; directoryOffset: number } {
   const { type, sampleBytes } = checkedType(spec, 'an .npz file')
   const xHeader = encodeNpyHeader(type, [...spec.dims, spec.samples])
   const yHeader = encodeNpyHeader(elementTypeByName('int64')!, [spec.samples])
-  const x = { name: samplesMember, header: xHeader, byteLength: xHeader.length + sampleBytes * spec.samples, offset: 0 }
-  const y = { name: labelsMember, header: yHeader, byteLength: yHeader.length + 8 * spec.samples, offset: memberBytes(x) }
+  const xBytes = xHeader.length + sampleBytes * spec.samples
+  const yBytes = yHeader.length + 8 * spec.samples
+  const x = { name: samplesMember, header: xHeader, byteLength: xBytes, storedBytes: xBytes, offset: 0 }
+  const y = { name: labelsMember, header: yHeader, byteLength: yBytes, storedBytes: yBytes, offset: memberBytes(x) }
   return { members: [x, y], directoryOffset: y.offset + memberBytes(y) }
 }
 
-function memberBytes(member: { name: string; byteLength: number }): number {
-  return localFixedBytes + member.name.length + localExtraBytes + member.byteLength
+function memberBytes(member: { name: string; storedBytes: number }): number {
+  return localFixedBytes + member.name.length + localExtraBytes + member.storedBytes
+}
+
+/** Whether either size needs 64 bits. */
+function isWide({ byteLength, storedBytes }: Member): boolean {
+  return byteLength > zip64Limit || storedBytes > zip64Limit
 }
 
 /** The zip64 values of a member's central entry, in their order (`zipfile.ZipFile._write_end_record`). */
 function wideValues(member: Member): number[] {
-  const sizes = member.byteLength > zip64Limit ? [member.byteLength, member.byteLength] : []
+  const sizes = isWide(member) ? [member.byteLength, member.storedBytes] : []
   return member.offset > zip64Limit ? [...sizes, member.offset] : sizes
 }
 
@@ -60,17 +76,19 @@ function centralEntryBytes(member: Member): number {
 }
 
 export const npzWriter: FormatWriter = {
-  sizeBytes(spec: FileSpec): number {
+  sizeBytes(spec: FileSpec): number | undefined {
+    if (methodOf(spec) === deflated) return undefined
     const { members, directoryOffset } = membersOf(spec)
     const directoryBytes = members.reduce((sum, member) => sum + centralEntryBytes(member), 0)
     return directoryOffset + directoryBytes + (directoryOffset > zip64Limit ? end64Bytes + end64LocatorBytes : 0) + endBytes
   },
 
   write(spec: FileSpec, content: ContentSource, out: OutputFile): void {
-    const { members, directoryOffset } = membersOf(spec)
-    const [x, y] = members as [Member, Member]
-    const crcs = [writeMember(x, out, content), writeMember(y, out, zeros)]
-    const directory = members.map((member, i) => centralEntry(member, crcs[i]!))
+    const [x, y] = membersOf(spec).members as [Member, Member]
+    const method = methodOf(spec)
+    const members = [writeMember(x, method, out, content), writeMember(y, method, out, zeros)]
+    const directoryOffset = out.byteLength
+    const directory = members.map((member) => centralEntry(member, method))
     for (const entry of directory) out.append(entry)
     out.append(
       endRecords(
@@ -88,28 +106,45 @@ const zeros: ContentSource = {
   next: (maxBytes) => (maxBytes < zeroPiece.length ? zeroPiece.subarray(0, maxBytes) : zeroPiece),
 }
 
-/** Writes a member and returns its CRC-32, which is put into the header once it is known. */
-function writeMember(member: Member, out: OutputFile, data: ContentSource): number {
+interface WrittenMember extends Member {
+  readonly crc: number
+}
+
+/** One piece of a deflate stream: pieces are deflated each on its own and end on a byte, which costs no memory and next to no space. */
+function deflatePiece(piece: Uint8Array, isLast: boolean): Uint8Array {
+  return deflateRawSync(piece, { finishFlush: isLast ? constants.Z_FINISH : constants.Z_SYNC_FLUSH })
+}
+
+/** Writes a member. Its CRC-32, and its size where it is deflated, are put into the header once they are known. */
+function writeMember(member: Member, method: number, out: OutputFile, data: ContentSource): WrittenMember {
   const begin = out.byteLength
-  out.append(localHeader(member))
-  out.append(member.header)
-  let crc = crc32(member.header)
-  appendContent(data, member.byteLength - member.header.length, (piece) => {
+  out.append(localHeader(member, method))
+  const dataBegin = out.byteLength
+  let left = member.byteLength
+  let crc = 0
+  const append = (piece: Uint8Array) => {
+    left -= piece.length
     crc = crc32(piece, crc)
-    out.append(piece)
-  })
+    out.append(method === deflated ? deflatePiece(piece, left === 0) : piece)
+  }
+  append(member.header)
+  appendContent(data, left, append)
   const patch = new Uint8Array(4)
   new DataView(patch.buffer).setUint32(0, crc, true)
   out.patch(begin + 14, patch)
-  return crc
+  const written = { ...member, offset: begin, storedBytes: out.byteLength - dataBegin, crc }
+  if (method === deflated) out.patch(begin, localHeader(written, method, crc))
+  return written
 }
 
-function localHeader(member: Member): Uint8Array {
+function localHeader(member: Member, method: number, crc = 0): Uint8Array {
   const bytes = new Uint8Array(localFixedBytes + member.name.length + localExtraBytes)
   const view = new DataView(bytes.buffer)
   view.setUint32(0, localSignature, true)
   view.setUint16(4, version, true)
+  view.setUint16(8, method, true)
   view.setUint16(12, dosDate, true)
+  view.setUint32(14, crc, true)
   view.setUint32(18, 0xffffffff, true)
   view.setUint32(22, 0xffffffff, true)
   view.setUint16(26, member.name.length, true)
@@ -119,22 +154,23 @@ function localHeader(member: Member): Uint8Array {
   view.setUint16(extra, 1, true)
   view.setUint16(extra + 2, 16, true)
   setU64(view, extra + 4, member.byteLength)
-  setU64(view, extra + 12, member.byteLength)
+  setU64(view, extra + 12, member.storedBytes)
   return bytes
 }
 
-function centralEntry(member: Member, crc: number): Uint8Array {
+function centralEntry(member: WrittenMember, method: number): Uint8Array {
   const wide = wideValues(member)
+  const sizeOf = (bytes: number) => (isWide(member) ? 0xffffffff : bytes)
   const bytes = new Uint8Array(centralEntryBytes(member))
   const view = new DataView(bytes.buffer)
-  const sizeBytes = member.byteLength > zip64Limit ? 0xffffffff : member.byteLength
   view.setUint32(0, centralSignature, true)
   view.setUint16(4, 0x0300 | version, true) // made by: Unix
   view.setUint16(6, version, true)
+  view.setUint16(10, method, true)
   view.setUint16(14, dosDate, true)
-  view.setUint32(16, crc, true)
-  view.setUint32(20, sizeBytes, true)
-  view.setUint32(24, sizeBytes, true)
+  view.setUint32(16, member.crc, true)
+  view.setUint32(20, sizeOf(member.storedBytes), true)
+  view.setUint32(24, sizeOf(member.byteLength), true)
   view.setUint16(28, member.name.length, true)
   view.setUint16(30, wide.length === 0 ? 0 : 4 + 8 * wide.length, true)
   view.setUint32(38, 0o600 << 16, true) // external attributes: readable and writable by the owner
