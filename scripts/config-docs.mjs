@@ -1,7 +1,9 @@
-// Writes docs/config.md from the schema (`node scripts/config-docs.mjs`, after a build); with --check only says whether it is up to date.
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+// Writes docs/config.md and configs/dlio.schema.json from the schema (`node scripts/config-docs.mjs`, after a build); with --check only says
+// whether they are up to date.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { sections, topLevel } from '../build/src/config/schema/index.js'
+import { workloadJsonSchema } from '../build/src/config/schema/json-schema.js'
 import { profileSections } from '../build/src/config/schema/profiles.js'
 import { root } from './ensure.mjs'
 
@@ -29,9 +31,14 @@ function table({ name, aliases, keys }) {
 const page = readFileSync(path, 'utf8')
 const end = page.indexOf(begin)
 if (end < 0) throw new Error(`${path} lacks the line ${begin}`)
-const made = `${page.slice(0, end)}${begin}\n\n${[topLevel, ...Object.values(sections), ...Object.values(profileSections)].map(table).join('\n')}`
-if (!process.argv.includes('--check')) writeFileSync(path, made)
-else if (made !== page) {
-  console.error('docs/config.md is out of date; run node scripts/config-docs.mjs')
-  process.exitCode = 1
-}
+const tables = [topLevel, ...Object.values(sections), ...Object.values(profileSections)].map(table).join('\n')
+const made = new Map([
+  [path, `${page.slice(0, end)}${begin}\n\n${tables}`],
+  [join(root, 'configs', 'dlio.schema.json'), `${JSON.stringify(workloadJsonSchema(), null, 2)}\n`],
+])
+for (const [file, text] of made)
+  if (!process.argv.includes('--check')) writeFileSync(file, text)
+  else if (!existsSync(file) || readFileSync(file, 'utf8') !== text) {
+    console.error(`${relative(root, file)} is out of date; run node scripts/config-docs.mjs`)
+    process.exitCode = 1
+  }

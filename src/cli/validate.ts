@@ -1,17 +1,21 @@
 // `dl-driver validate`: every problem of a configuration at once, or what it comes to. Loads YAML and the schema only when it runs.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import { ConfigError } from '../errors.js'
-import { lazily } from '../package.js'
+import { lazily, packageRoot } from '../package.js'
 import { addWorkloadOptions, type WorkloadOptions } from './options.js'
 
 interface ValidateOptions extends WorkloadOptions {
   readonly json?: boolean
+  readonly schema?: boolean
 }
 
 const examples = `
 Examples:
   dl-driver validate config.yaml
-  dl-driver validate unet3d_h100 reader.batch_size=4 --json`
+  dl-driver validate unet3d_h100 reader.batch_size=4 --json
+  dl-driver validate --schema > dlio.schema.json      for editors: # yaml-language-server: $schema=dlio.schema.json`
 
 export function registerValidate(program: Command): void {
   const command = program
@@ -20,12 +24,19 @@ export function registerValidate(program: Command): void {
     .description(
       'Reads a DLIO workload and prints every problem with its place, or the effective workload. Exit code 2 when there are problems.',
     )
-    .argument('<config>', 'DLIO workload file, or the name of a bundled one')
+    .argument('[config]', 'DLIO workload file, or the name of a bundled one')
     .argument('[overrides...]', 'DLIO overrides, for example reader.batch_size=4 or ++workload.train.epochs=2')
   addWorkloadOptions(command)
     .option('--json', 'print {ok, problems} or {ok, workload, warnings} to standard output')
+    .option('--schema', 'print the JSON Schema of workload files, for editors')
     .addHelpText('after', examples)
-    .action((config: string, overrides: string[], options: ValidateOptions) => {
+    .action((config: string | undefined, overrides: string[], options: ValidateOptions) => {
+      if (options.schema) {
+        if (config !== undefined) throw new ConfigError('--schema is of no configuration; leave CONFIG out')
+        process.stdout.write(readFileSync(join(packageRoot, 'configs', 'dlio.schema.json')))
+        return
+      }
+      if (config === undefined) throw new ConfigError("missing required argument 'config'; name a workload file, or ask for --schema")
       process.exitCode = validate(config, overrides, options)
     })
 }

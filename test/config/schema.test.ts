@@ -41,6 +41,6 @@ test('names that DLIO never reads point to keys that it does', () => {
     }
 })
 
-test('docs/config.md is what the schema makes of it', () => {
+test('docs/config.md and configs/dlio.schema.json are what the schema makes of them', () => {
   execFileSync(process.execPath, ['scripts/config-docs.mjs', '--check'])
 })

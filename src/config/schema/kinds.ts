@@ -22,6 +22,8 @@ export interface Kind<T> {
   readonly rule: string
   /** The zod schema of the canonical spelling; made when first needed. */
   readonly schema: () => z.$ZodType<T>
+  /** For editors, where they should offer or accept something else than the canonical spelling. */
+  readonly json?: Readonly<Record<string, unknown>>
   /** Checks a plain value and brings it to its canonical spelling. */
   readonly check: (value: unknown) => Checked<T>
 }
@@ -173,9 +175,13 @@ export function openMap(): Kind<Readonly<Record<string, unknown>>> {
   })
 }
 
-/** Anything at all: DLIO asks only whether the key is given. */
-export function anything(type: string): Kind<unknown> {
-  return kind<unknown>({ type, rule: 'may be anything', make: () => z._unknown(z.$ZodUnknown) })
+/** Anything at all, since DLIO asks only whether the key is given; editors offer the words that it means to take. */
+export function anything(words: readonly string[]): Kind<unknown> {
+  const type = words.map((word) => `\`${word}\``).join(' | ')
+  return {
+    ...kind<unknown>({ type, rule: 'may be anything', make: () => z._unknown(z.$ZodUnknown) }),
+    json: { enum: [...words, false, null] },
+  }
 }
 
 export function nullable<T>(inner: Kind<T>): Kind<T | null> {

@@ -3,7 +3,11 @@ import { choice, type Kind, list, text } from './kinds.js'
 
 const names = list(text())
 /** DLIO takes one name as well as a list of them. */
-const devices: Kind<readonly string[]> = { ...names, check: (value) => names.check(typeof value === 'string' ? [value] : value) }
+const devices: Kind<readonly string[]> = {
+  ...names,
+  json: { type: ['array', 'string'], items: { type: 'string' } },
+  check: (value) => names.check(typeof value === 'string' ? [value] : value),
+}
 
 export const profiling = section({
   name: 'profiling',

@@ -7,6 +7,11 @@ const maxThreads = 1024
 const threads = int({ min: 0, max: maxThreads })
 /** Beyond any batch that is trained on; it bounds the memory of a batch's samples. */
 const batch = int({ min: 1, max: 2 ** 24 })
+/** A bare `off` in a file is a boolean, as in YAML 1.1. */
+const shuffleMode = {
+  ...choice(['off', 'seed', 'random'], (value) => (value === false ? 'off' : value)),
+  json: { enum: ['off', 'seed', 'random', false] },
+}
 const noTime = { type: 'constant', mean: 0 } as const
 
 export const reader = section({
@@ -41,19 +46,15 @@ export const reader = section({
       'Batches read ahead of one rank; PyTorch: ceil(prefetch_size ÷ read_threads) for each worker, 2 when 0.',
     ),
     file_shuffle: key(
-      anything('`off` | `seed` | `random`'),
+      anything(['off', 'seed', 'random']),
       undefined,
       'Shuffle the order of files. As in DLIO any given value means on, even `off`.',
       { defaultText: '`off`' },
     ),
-    sample_shuffle: key(
-      choice(['off', 'seed', 'random'], (value) => (value === false ? 'off' : value)),
-      'off',
-      "Shuffle samples in the TFRecord pipeline's buffer; no effect on PyTorch's order.",
-    ),
+    sample_shuffle: key(shuffleMode, 'off', "Shuffle samples in the TFRecord pipeline's buffer; no effect on PyTorch's order."),
     shuffle_size: key(int({ min: 1, max: 2 ** 31 - 1 }), 1024, 'Samples in the shuffle buffer.'),
     read_type: key(
-      anything('`on_demand` | `memory`'),
+      anything(['on_demand', 'memory']),
       undefined,
       'Keep files open from sample to sample. As in DLIO any given value means `memory`.',
       { defaultText: '`on_demand`' },
