@@ -91,6 +91,7 @@ export function resolveWorkload(
       excludeStartSteps: output['metric.exclude_start_steps'],
       excludeEndSteps: output['metric.exclude_end_steps'],
     },
+    profiling: { profiler: all.profiling.values.profiler, iostatDevices: all.profiling.values.iostat_devices },
     metric: { au: all.metric.values.au },
     raw,
   })

@@ -229,6 +229,7 @@ export interface Workload {
     readonly excludeStartSteps: number
     readonly excludeEndSteps: number
   }
+  readonly profiling: { readonly profiler: 'none' | 'iostat' | 'darshan' | 'tensorboard'; readonly iostatDevices: readonly string[] }
   readonly metric: { /** Accelerator utilisation to reach, as a fraction. */ readonly au: number }
   /** The effective configuration, DLIO's keys and nesting, as given after overrides (what `config.yaml` of a run holds). */
   readonly raw: Readonly<Record<string, unknown>>

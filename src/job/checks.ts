@@ -62,10 +62,14 @@ export function checkSteps(plan: Plan): void {
     )
 }
 
-/** What the configuration asks for and this program does not do. */
-export function missingFeatures(workload: Workload): Warning[] {
-  if (!workload.workflow.profiling) return []
-  return [{ code: 'no-profiling', message: 'workflow.profiling is on, but no profiler is started' }]
+/** DLIO lists no files where it does not train, and then evaluates 0 steps (main.initialize). Throws ConfigError for such a job. */
+export function checkWorkflow({ workflow }: Workload): void {
+  if (workflow.evaluation && !workflow.train)
+    throw refusal(
+      'workflow.evaluation',
+      'true',
+      'nothing can be evaluated: DLIO lists no files where workflow.train is false; set workflow.train=true, or workflow.evaluation=false',
+    )
 }
 
 /** Upstream DLIO keeps a multiple of samples per file × batch size × ranks of *files* (main.initialize), which can be none. */

@@ -1,12 +1,14 @@
 // One job from workload to result: checks, generation, listing, plan, engine, metrics, files. Knows nothing of command lines and terminals.
 import { join } from 'node:path'
 import type { Warning, Workload } from '../config/workload.js'
+import { deleteDataset } from '../dataset/delete.js'
 import { type GenerateProgress, generateDataset } from '../dataset/generate.js'
 import { listDataset } from '../dataset/listing.js'
 import { computedFiles } from '../dataset/naming.js'
 import { layOutThreads } from '../engine/pool.js'
 import { type EngineProgress, startEngine } from '../engine/run.js'
 import { stepsFromPlan } from '../engine/trace-steps.js'
+import { StorageError } from '../errors.js'
 import { getFormat } from '../formats/index.js'
 import type { RunRecord } from '../metrics/records.js'
 import { type Summary, summarizeRun } from '../metrics/summary.js'
@@ -22,9 +24,10 @@ import { lazily, packageInfo } from '../package.js'
 import { createPlan } from '../plan/plan.js'
 import type { Plan } from '../plan/types.js'
 import { type CheckpointPlan, checkpointsOnly, checkpointWarnings, planCheckpoints, prepareCheckpointFolder } from './checkpoints.js'
-import { cacheWarningCode, cacheWarnings, checkSteps, dataAccess, fitsInMemory, missingFeatures } from './checks.js'
+import { cacheWarningCode, cacheWarnings, checkSteps, checkWorkflow, dataAccess, fitsInMemory } from './checks.js'
 import { eventsOf } from './events.js'
 import type { JobObjects } from './objects.js'
+import { checkProfiler, type Profiler, profilerWarnings, startProfiler } from './profiler.js'
 import { runRecord } from './record.js'
 
 export interface JobOptions {
@@ -69,7 +72,11 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
   const { workload } = options
   const generates = options.generate || workload.workflow.generateData
   const only = checkpointsOnly(workload)
-  const trains = workload.workflow.train || (workload.workflow.evaluation && !only)
+  // What DLIO calls generate_only: evaluation does not count.
+  const generatesOnly = generates && !workload.workflow.train && !only
+  const trains = workload.workflow.train || (workload.workflow.evaluation && !only && !generatesOnly)
+  if (trains) checkWorkflow(workload)
+  if (trains || only) checkProfiler(workload, process.env)
   const access = generates || !only ? dataAccess(workload, options.direct) : { folder: '', direct: false }
   const checkpoints = planCheckpoints(workload, options.ranks)
   prepareOutputFolder(options.outputFolder)
@@ -104,13 +111,19 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
     const objects =
       trains && access.objects && (await lazily<typeof import('./objects.js')>('job/objects.js').openObjects(access.objects, workload))
     try {
-      return await measure(
-        options,
-        { folder: access.folder, direct: access.direct, ...(objects && { objects }) },
-        checkpoints,
-        { all: log, people: options.log },
-        beginMs,
-      )
+      const profiler = await startProfiler(workload, options.outputFolder)
+      if (workload.workflow.profiling) log.line('info', `Profiling Started with ${workload.profiling.profiler}`)
+      try {
+        return await measure(options, {
+          access: { folder: access.folder, direct: access.direct, ...(objects && { objects }) },
+          checkpoints,
+          logs: { all: log, people: options.log },
+          beginMs,
+          profiler,
+        })
+      } finally {
+        await profiler.stop()
+      }
     } finally {
       if (objects) objects.close()
     }
@@ -129,14 +142,17 @@ function partsOf(workload: Workload, generates: boolean): RunPart[] {
   ]
 }
 
+/** What a job has made ready when measuring begins. */
+interface Session {
+  readonly access: { readonly folder: string; readonly direct: boolean; readonly objects?: JobObjects }
+  readonly checkpoints: CheckpointPlan | undefined
+  readonly logs: { readonly all: RunLog; readonly people: RunLog }
+  readonly beginMs: number
+  readonly profiler: Profiler
+}
+
 /** The part of a job that is measured: training with its evaluations and checkpoints, or checkpoints alone. */
-async function measure(
-  options: JobOptions,
-  access: { readonly folder: string; readonly direct: boolean; readonly objects?: JobObjects },
-  checkpoints: CheckpointPlan | undefined,
-  logs: { readonly all: RunLog; readonly people: RunLog },
-  beginMs: number,
-): Promise<JobOutcome> {
+async function measure(options: JobOptions, { access, checkpoints, logs, beginMs, profiler }: Session): Promise<JobOutcome> {
   const { workload } = options
   const log = logs.all
   const { objects } = access
@@ -155,7 +171,7 @@ async function measure(
   if (!only) checkSteps(plan)
   const host = readHost()
   const planWarnings = [
-    ...missingFeatures(workload),
+    ...profilerWarnings(workload),
     ...listing.warnings,
     ...(only ? [] : [...plan.warnings, ...cacheWarnings(plan, access.direct || objects !== undefined, host.memoryBytes)]),
     ...(checkpoints ? checkpointWarnings(workload, checkpoints, only ? undefined : plan) : []),
@@ -190,7 +206,9 @@ async function measure(
   options.onStart?.(engine.progress)
   const measured = await engine.finished.finally(() => options.signal.removeEventListener('abort', stop))
 
-  const lateWarnings: Warning[] = []
+  const lateWarnings: Warning[] = await profiler.stop()
+  if (workload.workflow.profiling) log.line('info', 'Profiling stopped')
+  if (measured.complete && !only && !workload.dataset.keepFiles) lateWarnings.push(...(await deleteData(access, log)))
   if (measured.requestsBounded)
     lateWarnings.push({
       code: 'bounded-requests',
@@ -214,6 +232,20 @@ async function measure(
   if (interruption === undefined) saveDlioFiles(options.outputFolder, { record, summary, workload, world }, log)
   if (options.writesResult !== false || interruption !== undefined) writeResult(options.outputFolder, result)
   return { result, summary, record, lateWarnings, hangs: measured.hangs }
+}
+
+/** dataset.keep_files: false. What was measured stays, even where the data cannot be deleted. */
+async function deleteData({ folder, objects }: Session['access'], log: RunLog): Promise<Warning[]> {
+  log.line('info', 'Keep files set to False. Deleting dataset')
+  try {
+    const left = objects ? await objects.deleteDataset().then(() => []) : deleteDataset(folder)
+    log.line('info', 'Deleted data files')
+    if (left.length === 0) return []
+    return [{ code: 'keep-files', message: `${folder} was not deleted: besides the data set it holds ${left.slice(0, 5).join(', ')}` }]
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error
+    return [{ code: 'keep-files', message: `dataset.keep_files is false, but ${error.message}` }]
+  }
 }
 
 /** Whether readers stream records without knowing the batch that each goes into. */

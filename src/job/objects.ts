@@ -1,13 +1,14 @@
 // What a job on object storage needs beside a local one: the control plane, the grant for the reader threads, the account of requests.
 import type { Workload } from '../config/workload.js'
+import { datasetParts } from '../dataset/delete.js'
 import type { Listing } from '../dataset/listing.js'
 import { listObjects } from '../dataset/object-listing.js'
 import { ConfigError } from '../errors.js'
 import { connect, type Target } from '../storage/object/connect.js'
 import type { ObjectAccess } from '../storage/object/read-options.js'
 import { objectReadOptions } from '../storage/object/settings.js'
-import type { ControlRequests } from '../storage/object/types.js'
-import { placeUri, rootUri } from '../storage/uri.js'
+import type { ControlRequests, ObjectControl } from '../storage/object/types.js'
+import { keyOf, placeUri, rootUri } from '../storage/uri.js'
 
 /** Where a run read objects, and what it asked of the storage beside their bytes. */
 export interface ObjectsRecord {
@@ -22,6 +23,8 @@ export interface ObjectsRecord {
 export interface JobObjects {
   readonly access: ObjectAccess
   list(signal: AbortSignal): Promise<Listing>
+  /** Deletes the data set, for `dataset.keep_files: false`. Throws StorageError. */
+  deleteDataset(): Promise<void>
   record(): ObjectsRecord
   close(): void
 }
@@ -38,7 +41,13 @@ export async function openObjects(target: Target, workload: Workload): Promise<J
   return {
     access: { rootUri: rootUri(target.place), grant, options, renew: () => control.grant() },
     list: (signal) => listObjects(workload, control, target.settings.spotCheckObjects, signal),
+    deleteDataset: () => deleteObjects(control),
     record: () => ({ uri: placeUri(target.place), endpoints: grant.endpoints, requests: { ...control.requests }, options }),
     close: () => control.close(),
   }
+}
+
+async function deleteObjects(control: ObjectControl): Promise<void> {
+  for (const part of datasetParts)
+    for await (const page of control.list(keyOf(control.place, `${part}/`))) await control.delete(page.map(({ key }) => key))
 }

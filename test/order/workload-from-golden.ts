@@ -29,6 +29,7 @@ export function workloadFromGolden(golden: GoldenWorkload, tree: string): Worklo
     semantics: tree === 'upstream' ? 'upstream' : 'mlcommons',
     profile: null,
     honoured: [],
+    profiling: { profiler: 'none', iostatDevices: [] },
     model: {
       name: 'golden',
       type: null,

@@ -84,6 +84,7 @@ export async function runComposed(run: HydraRun): Promise<number> {
   } finally {
     interruption.end()
   }
+  for (const { message } of outcome.lateWarnings) echo(`[WARNING] ${message}\n`)
   if (outcome.hangs === true) endByForce('SIGINT')
   if (outcome.result?.complete === false) {
     process.stderr.write(`[ERROR] interrupted; what was measured so far is in ${join(folder, 'result.partial.json')}\n`)

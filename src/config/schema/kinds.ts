@@ -131,6 +131,11 @@ export function fileName(): Kind<string> {
   return textLike('must be a file name, without slashes', /^(?!\.{1,2}$)[^\0/\\]+$/)
 }
 
+/** The name of a block device: it must not look like an option. */
+export function deviceName(): Kind<string> {
+  return textLike('must be the name of a block device', /^[A-Za-z0-9_/][\w./:-]*$/)
+}
+
 function textLike(rule: string, form: RegExp): Kind<string> {
   return kind({
     type: 'text',

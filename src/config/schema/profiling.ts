@@ -1,7 +1,7 @@
 import { key, section } from './key.js'
-import { choice, type Kind, list, text } from './kinds.js'
+import { choice, deviceName, type Kind, list } from './kinds.js'
 
-const names = list(text())
+const names = list(deviceName())
 /** DLIO takes one name as well as a list of them. */
 const devices: Kind<readonly string[]> = {
   ...names,
@@ -12,7 +12,11 @@ const devices: Kind<readonly string[]> = {
 export const profiling = section({
   name: 'profiling',
   keys: {
-    profiler: key(choice(['none', 'iostat', 'darshan', 'tensorboard']), 'iostat', 'What `workflow.profiling` starts.'),
+    profiler: key(
+      choice(['none', 'iostat', 'darshan', 'tensorboard']),
+      'iostat',
+      'What `workflow.profiling` starts: iostat writes `iostat.json`; darshan must be in LD_PRELOAD; tensorboard has nothing to profile here.',
+    ),
     iostat_devices: key(devices, [], 'Block devices that iostat watches; none: all.'),
   },
 })
