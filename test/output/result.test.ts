@@ -15,6 +15,7 @@ const workload = {
   framework: 'pytorch',
   frameworkReason: 'framework: of the configuration',
   semantics: 'mlcommons',
+  honoured: [],
   dataset: { format: 'npz', folder: '/data' },
 } as unknown as Workload
 
