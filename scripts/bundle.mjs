@@ -1,4 +1,4 @@
-// Bundles `src` into `dist`: what ships. One entry per part that is loaded on its own (the calls of lazily() and entryFile(), and the two
+// Bundles `src` into `dist`: what ships. One entry per part that is loaded on its own (the calls of lazily() and entryFile(), and the
 // programs), what they share in chunks. Loading a hundred small files and whole libraries was most of the start-up time.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ function sources(root) {
 }
 
 function entries(root) {
-  const found = new Set(['cli/main.ts', 'cli/dlio-benchmark.ts'])
+  const found = new Set(['cli/main.ts', 'cli/dlio-benchmark.ts', 'cli/dlio-query.ts', 'cli/dlio-postprocessor.ts'])
   for (const source of sources(root))
     for (const [, path] of readFileSync(join(root, source), 'utf8').matchAll(/\b(?:lazily<[^\n]*?>|entryFile)\('([^']+)\.js'\)/g))
       found.add(`${path}.ts`)

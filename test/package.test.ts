@@ -38,8 +38,8 @@ test('the package holds what runs and what explains it, and nothing of the works
   const paths = packed.files.map(({ path }) => path).sort()
   const wanted = [
     /^(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/,
-    /^bin\/(dl-driver\.js|dlio_benchmark|package\.json)$/,
-    /^configs\/[a-z0-9_]+\.yaml$/i,
+    /^bin\/(dl-driver\.js|dlio_benchmark|dlio_benchmark_query|dlio_postprocessor|package\.json)$/,
+    /^configs\/([a-z0-9_]+\.yaml|dlio\.schema\.json)$/i,
     /^docs\/[a-z-]+\.md$/,
     /^dist\/([a-z0-9-]+\/)*[a-z0-9-]+\.js$/i,
     /^dist\/THIRD-PARTY-LICENSES\.txt$/,

@@ -35,6 +35,8 @@ export interface RunFacts extends GivenFacts {
   /** DLIO upstream counts 1 byte a sample when it generates and trains in one run. */
   readonly generatesAndTrains: boolean
   readonly work: WorkFacts
+  /** Name of the model, where the configuration says it. */
+  readonly modelName?: string
   /** The files that said so. */
   readonly sources: readonly string[]
 }
@@ -134,8 +136,16 @@ function readConfig(path: string): RunFacts {
           }
         : {}),
     },
+    ...modelName(workload),
     sources: [path],
   }
+}
+
+/** Before v1.0 the section itself was the name. */
+function modelName(workload: MapNode): { modelName?: string } {
+  const model = nodeAt(workload, ['model'])
+  const name = model?.kind === 'map' ? nodeAt(model, ['name']) : model
+  return name?.kind === 'scalar' && typeof name.value === 'string' ? { modelName: name.value } : {}
 }
 
 /** Before v1.0 the key was `record_length`. */

@@ -1,28 +1,15 @@
 // `dlio_benchmark`: DLIO's command name and Hydra's command line for the same job; the parts are in hydra/.
 import { lazily, packageInfo } from '../package.js'
-import { reportError } from './errors.js'
 import { type HydraArguments, parseArguments } from './hydra/arguments.js'
 import { type Composition, compose, type Surroundings } from './hydra/compose.js'
 import { launchedWorld, semanticsFrom } from './hydra/environment.js'
 import { HydraError } from './hydra/errors.js'
 import { configText, help, infoText } from './hydra/info.js'
+import { runProgram } from './hydra/program.js'
 
 /** Runs the program with the arguments behind its name, and sets the exit code. */
 export function main(argv: readonly string[]): void {
-  // Readers that went away (`| head`, a launcher that died) are no error: the log is in the run's folder too.
-  for (const stream of [process.stdout, process.stderr])
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error
-    })
-  const surroundings = { cwd: process.cwd(), env: process.env, now: new Date() }
-  run(argv, surroundings).then(
-    (code) => {
-      process.exitCode = code
-    },
-    (error: unknown) => {
-      process.exitCode = report(error)
-    },
-  )
+  runProgram(() => run(argv, { cwd: process.cwd(), env: process.env, now: new Date() }))
 }
 
 async function run(argv: readonly string[], surroundings: Surroundings): Promise<number> {
@@ -69,13 +56,4 @@ function taskList({ taskOverrides }: Composition): string {
     return quote + text.replaceAll('\\', '\\\\').replaceAll(quote, `\\${quote}`) + quote
   })
   return `[${quoted.join(', ')}]`
-}
-
-/** DLIO ends with 1 whatever is wrong with a job. */
-function report(error: unknown): number {
-  if (error instanceof HydraError) {
-    process.stderr.write(`${error.message}\n`)
-    return error.exitCode
-  }
-  return Math.min(reportError(error), 1)
 }

@@ -8,7 +8,7 @@ import { interpolationRule } from './override-value.js'
 import { configError } from './problems.js'
 import { checkProfile } from './profile-rules.js'
 import { type GivenProfiles, type ProfileValues, readProfile, takeProfiles } from './profiles.js'
-import { readSections, suggestSection } from './read-section.js'
+import { type AllValues, readSections, suggestSection } from './read-section.js'
 import { readText } from './read-text.js'
 import { Report } from './report.js'
 import { resolveWorkload } from './resolve.js'
@@ -74,6 +74,15 @@ export function loadWorkload(options: LoadOptions): Loaded {
   if (report.failed) throw configError(report.problems)
   const workload = resolveWorkload(all, decision, { ...options, semantics, honoured, profile }, location, root, report)
   return { workload, warnings: report.warnings }
+}
+
+/** The values of all sections of a composed configuration, without the rules between keys. Throws ConfigError with all broken values. */
+export function loadValues(root: MapNode): AllValues {
+  const report = new Report()
+  const file = workloadOf(root, report)
+  const all = readSections(takeProfiles(file.workload, file.beside, report).rest, report)
+  if (report.failed) throw configError(report.problems)
+  return all
 }
 
 /** The profile of the framework that applies; the others are read too, since what is wrong in them would come up later. DLIO has no loader of JAX's. */

@@ -7,10 +7,15 @@ export const dropInBin = join(process.cwd(), 'bin', 'dlio_benchmark')
 
 /** Runs `dlio_benchmark ARGS` in `cwd` to its end, without what an MPI launcher around the tests may have set. */
 export function dropIn(cwd: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+  return runBin('dlio_benchmark', cwd, args, env)
+}
+
+/** Runs one of the package's programs in `cwd` to its end. */
+export function runBin(name: string, cwd: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,
-      [dropInBin, ...args],
+      [join(process.cwd(), 'bin', name), ...args],
       {
         maxBuffer: 1 << 28,
         timeout: 120_000,
