@@ -8,6 +8,7 @@ import { registerGenerate } from './generate.js'
 import { registerInspect } from './inspect.js'
 import { registerPlan } from './plan.js'
 import { registerRun } from './run.js'
+import { registerServe } from './serve.js'
 import { registerValidate } from './validate.js'
 
 const examples = `
@@ -43,6 +44,7 @@ export function main(argv: readonly string[]): void {
   registerInspect(program)
   registerAggregate(program)
   registerCompare(program)
+  registerServe(program)
   for (const command of program.commands) command.exitOverride().showHelpAfterError('(run with --help for the options and examples)')
   program.parseAsync(argv, { from: 'user' }).catch((error: unknown) => {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2

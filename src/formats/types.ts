@@ -2,6 +2,7 @@
 
 import type { IoPort } from '../storage/io.js'
 import type { Io, IoRequest } from '../storage/types.js'
+import type { DecoderOptions, SampleDecoder } from './decoder.js'
 
 /**
  * Which bytes a run asks of the storage for one sample:
@@ -141,6 +142,8 @@ export interface Format {
   readonly kind: 'sample' | 'stream'
   sampleReader?(port: IoPort, options: ReaderOptions): SampleReader
   streamReader?(port: IoPort, options: ReaderOptions): StreamReader
+  /** Random access to the values of samples; absent where a format's values cannot be loaded. */
+  decoder?(port: IoPort, options: DecoderOptions): SampleDecoder
   inspect(path: string): Promise<Inspection>
   readonly writer?: FormatWriter
 }

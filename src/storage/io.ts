@@ -36,7 +36,12 @@ export class IoPort {
    * fewer than asked only at the end of the file. `byteLength` ≤ window.capacity.
    */
   read(handle: number, byteOffset: number, byteLength: number): IoRequest {
+    return this.readTo(this.window, handle, byteOffset, byteLength)
+  }
+  /** As {@link read}, into another window than the reader's own: memory that the bytes are to stay in. */
+  readTo(window: Window, handle: number, byteOffset: number, byteLength: number): IoRequest {
     this.request.op = 'read'
+    this.request.window = window
     this.request.handle = handle
     this.request.byteOffset = byteOffset
     this.request.byteLength = byteLength

@@ -9,15 +9,15 @@ import { promisify } from 'node:util'
 import { lacking } from '../requirements.js'
 
 const execute = promisify(execFile)
-const requirements = join('test', 'interop', 'requirements.txt')
+const references = join('test', 'interop', 'requirements.txt')
 
 /**
- * Path of a Python that has NumPy, h5py and TensorFlow. Where none can be made (no Python, no package index) the test is skipped, or fails
- * under CI; then undefined.
+ * Path of a Python that has what `requirements` lists: NumPy, h5py and TensorFlow unless given. Where none can be made (no Python, no
+ * package index) the test is skipped, or fails under CI; then undefined.
  */
-export async function referencePython(t: TestContext): Promise<string | undefined> {
+export async function referencePython(t: TestContext, requirements: string = references): Promise<string | undefined> {
   try {
-    return await environment()
+    return await environment(requirements)
   } catch (error) {
     const { stderr, message } = error as Error & { stderr?: string }
     const words = (stderr?.trim() || message).split('\n').slice(-3).join(' ')
@@ -26,7 +26,7 @@ export async function referencePython(t: TestContext): Promise<string | undefine
   }
 }
 
-async function environment(): Promise<string> {
+async function environment(requirements: string): Promise<string> {
   const digest = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 12)
   const folder = resolve('.cache', `python-${digest}`)
   const python = join(folder, 'bin', 'python')

@@ -1,7 +1,7 @@
 // The head of an .npz file of the usual form: member x first, stored, so that local header and .npy header stand at its beginning.
 
 import { DataError } from '../../errors.js'
-import { parseNpyHeader } from '../npy/layout.js'
+import { type NpyHeader, parseNpyHeader } from '../npy/layout.js'
 import { checkSamples, type ExpectedSamples, samplesAreContiguous } from '../sample-array.js'
 import { localFixedBytes, localHeaderBytes, parseLocalHeader, stored } from './layout.js'
 import { samplesArray, samplesMember } from './members.js'
@@ -9,6 +9,7 @@ import { samplesArray, samplesMember } from './members.js'
 export interface Head {
   /** The head's own bytes: two files with the same ones hold arrays of the same size and type. */
   readonly view: DataView
+  readonly header: NpyHeader
   readonly samples: number
   readonly sampleBytes: number
   /** File offset of the array's data, and of the end of member x. */
@@ -43,6 +44,7 @@ export function parseHead(uri: string, bytes: Uint8Array, begin: number, end: nu
   const dataOffset = npyOffset + header.headerBytes
   return {
     view: new DataView(bytes.slice(begin, begin + dataOffset).buffer),
+    header,
     samples,
     sampleBytes: header.dataBytes / samples,
     dataOffset,

@@ -9,6 +9,10 @@ export const npz: Format = {
     const { NpzReader } = lazily<typeof import('./read.js')>('formats/npz/read.js')
     return new NpzReader(port, options)
   },
+  decoder(port, options) {
+    const { NpzDecoder } = lazily<typeof import('./decode.js')>('formats/npz/decode.js')
+    return new NpzDecoder(port, options)
+  },
   inspect(path) {
     const { inspectNpz } = lazily<typeof import('./inspect.js')>('formats/npz/inspect.js')
     return inspectNpz(path)

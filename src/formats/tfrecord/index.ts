@@ -9,6 +9,10 @@ export const tfrecord: Format = {
     const { TfrecordReader } = lazily<typeof import('./read.js')>('formats/tfrecord/read.js')
     return new TfrecordReader(port, options)
   },
+  decoder(port, options) {
+    const { TfrecordDecoder } = lazily<typeof import('./decode.js')>('formats/tfrecord/decode.js')
+    return new TfrecordDecoder(port, options)
+  },
   inspect(path) {
     const { inspectTfrecord } = lazily<typeof import('./inspect.js')>('formats/tfrecord/inspect.js')
     return inspectTfrecord(path)

@@ -1,0 +1,258 @@
+// The engine behind one loader of another process: plan, shared memory and the threads that fill it. It answers requests one at a time.
+import fs from 'node:fs'
+import { availableParallelism, totalmem } from 'node:os'
+import { Worker } from 'node:worker_threads'
+import { loadWorkload } from '../config/load.js'
+import type { Warning, Workload } from '../config/workload.js'
+import { packList } from '../dataset/file-lists.js'
+import { listDataset } from '../dataset/listing.js'
+import { ConfigError, RunError, restoreError, StorageError } from '../errors.js'
+import { getFormat, isFormatName } from '../formats/index.js'
+import { checkSteps, dataAccess } from '../job/checks.js'
+import { batchSink } from '../order/digest.js'
+import type { Split } from '../order/types.js'
+import { entryFile } from '../package.js'
+import { createPlan } from '../plan/plan.js'
+import type { DatasetFiles, Plan, World } from '../plan/types.js'
+import { gaugeSlot, meterSlot } from '../storage/meter.js'
+import { commonWord, queueSlots, type RingLayout, ringBytes, threadWord, threadWords, version } from './layout.js'
+import type { FromThread, LoaderThreadStart, OpenOptions, ToThread } from './messages.js'
+import { mapFile, SleepingWord } from './native.js'
+import { firstBatchBytes, ringLayout } from './sizing.js'
+
+/** Requests through the page cache that do not go straight to their place: heads, and what has to be decoded. */
+const requestBytes = 512 * 1024
+
+export interface Opened {
+  readonly version: number
+  readonly ringBytes: number
+  readonly threads: number
+  readonly arenaBytes: number
+  readonly batchBytes: number
+  readonly ahead: number
+  readonly format: string
+  readonly folder: string
+  readonly framework: string
+  readonly epochs: number
+  readonly steps: { readonly train: number; readonly valid: number }
+  readonly batchSize: { readonly train: number; readonly valid: number }
+  readonly samplesPerEpoch: { readonly train: number; readonly valid: number }
+  readonly dropLast: boolean
+  /** Whether the configuration gives all samples one shape. */
+  readonly fixedShapes: boolean
+  readonly warnings: readonly Warning[]
+}
+
+interface LoaderThreadHandle {
+  readonly worker: Worker
+  readonly wake: SleepingWord
+  halted: (() => void) | undefined
+}
+
+export class ServeEngine {
+  private constructor(
+    readonly options: OpenOptions,
+    readonly workload: Workload,
+    readonly opened: Opened,
+    private readonly world: World,
+    private readonly files: DatasetFiles,
+    private readonly folder: string,
+    private readonly direct: boolean,
+    private readonly ring: RingLayout,
+    private readonly memoryFd: number,
+    private readonly onFailure: (error: Error) => void,
+  ) {
+    this.plan = this.createPlan()
+    const memory = mapFile(memoryFd, ringBytes(ring))
+    this.words = new Int32Array(memory)
+    this.news = new SleepingWord(this.words, commonWord.news)
+    this.counters = new SharedArrayBuffer(8 * (meterSlot.count * ring.threads + 1))
+    this.words[commonWord.version] = version
+  }
+
+  plan: Plan
+  private permutations!: SharedArrayBuffer
+  private planIsNew = true
+  private epoch = 0
+  private generation = 0
+  private readonly words: Int32Array
+  private readonly news: SleepingWord
+  private readonly counters: SharedArrayBuffer
+  private threads: LoaderThreadHandle[] = []
+  private stopped = false
+
+  /** Loads the configuration, lists the data, makes the ring and starts the threads. Throws ConfigError, RunError, StorageError. */
+  static open(options: OpenOptions, memoryFd: number, onFailure: (error: Error) => void): ServeEngine {
+    const { workload, warnings } = load(options)
+    const { folder, direct } = dataAccess(workload, options.direct === true)
+    const { format } = workload.dataset
+    if (!isFormatName(format) || getFormat(format).decoder === undefined)
+      throw new ConfigError(`dataset.format ${format}: its values cannot be loaded, only benchmarked; use npz, hdf5 or tfrecord`)
+    if (options.rank >= options.ranks) throw new ConfigError(`rank ${options.rank}: ranks of a world of ${options.ranks} count from 0`)
+    const listing = listDataset(workload, folder)
+    const world = { ranks: options.ranks, hosts: 1 }
+    const plan = createPlan(workload, world, listing.files)
+    checkSteps(plan)
+    const base = folder.endsWith('/') ? folder : `${folder}/`
+    const batchBytes = firstBatchBytes(workload, plan, options, base, direct)
+    const layout = ringLayout(workload, plan, batchBytes, options.ringBytes, { cores: availableParallelism(), memoryBytes: totalmem() })
+    const { ring, ahead } = layout
+    try {
+      fs.ftruncateSync(memoryFd, ringBytes(ring))
+    } catch (error) {
+      throw new StorageError('the shared ring', 'grow', (error as Error).message, (error as NodeJS.ErrnoException).code)
+    }
+    const opened: Opened = {
+      version,
+      ringBytes: ringBytes(ring),
+      threads: ring.threads,
+      arenaBytes: ring.arenaBytes,
+      batchBytes,
+      ahead: Math.min(ahead, queueSlots - 1),
+      format,
+      folder,
+      framework: workload.framework,
+      epochs: plan.epochs,
+      steps: { train: plan.train.steps, valid: plan.valid.steps },
+      batchSize: { train: plan.train.batchSize, valid: plan.valid.batchSize },
+      samplesPerEpoch: { train: plan.train.samplesPerEpoch, valid: plan.valid.samplesPerEpoch },
+      dropLast: plan.train.samplesPerEpoch === plan.train.steps * plan.train.batchSize * options.ranks,
+      fixedShapes: workload.dataset.recordLengthBytesStdev === 0,
+      warnings: [...warnings, ...listing.warnings, ...plan.warnings],
+    }
+    const engine = new ServeEngine(options, workload, opened, world, listing.files, base, direct, ring, memoryFd, onFailure)
+    engine.startThreads()
+    return engine
+  }
+
+  /** Begins epoch `epoch` (from 1) of `split` at batch `from` (0-based). What was made before and not taken is dropped. */
+  async start(split: Split, epoch: number, from: number): Promise<void> {
+    if (this.workload.profile === null && epoch < 1) throw new RunError(`epoch ${epoch}: epochs count from 1`)
+    this.generation++
+    Atomics.store(this.words, commonWord.recall, this.generation)
+    await Promise.all(this.threads.map((thread) => this.halt(thread)))
+    for (let t = 0; t < this.threads.length; t++) Atomics.store(this.words, threadWords(t) + threadWord.consumed, 0)
+    this.bringTo(epoch)
+    for (const thread of this.threads) {
+      const news = this.planIsNew ? { permutations: this.permutations } : {}
+      this.tell(thread, { kind: 'begin', generation: this.generation, split, epoch, from, ...news })
+    }
+    this.planIsNew = false
+  }
+
+  /** The samples of one batch, from the plan: file (relative to the data folder) and index in it. */
+  samples(split: Split, epoch: number, step: number): [string, number][] {
+    const isPresent = epoch === this.epoch
+    const plan = isPresent ? this.plan : createPlan(this.workload, this.world, this.files)
+    if (!isPresent) plan.advance(epoch)
+    const order = plan.order(split, this.options.rank, epoch)
+    if (!(step >= 1 && step <= order.steps)) throw new RunError(`step ${step}: the epoch has steps 1 to ${order.steps}`)
+    const sink = batchSink(plan)
+    const count = order.batch(step - 1, sink)
+    return Array.from({ length: count }, (_, i) => [plan[split].files.name(sink.files[i]!), sink.samples[i]!])
+  }
+
+  /** Sum of a counter over all threads. */
+  total(slot: number): number {
+    const counters = new Float64Array(this.counters)
+    let sum = 0
+    for (let t = 0; t < this.ring.threads; t++) sum += counters[t * meterSlot.count + slot]!
+    return sum
+  }
+
+  get readsInFlight(): number {
+    return new Int32Array(this.counters, this.counters.byteLength - 8, gaugeSlot.count)[gaugeSlot.most]!
+  }
+
+  get usesDirect(): boolean {
+    return this.direct
+  }
+
+  get requestBytes(): number {
+    return requestBytes
+  }
+
+  /** Asks all threads to end. */
+  stop(): void {
+    this.stopped = true
+    Atomics.store(this.words, commonWord.stop, 1)
+    for (const { wake } of this.threads) wake.raise()
+    this.news.raise()
+  }
+
+  /** Brings the plan to an epoch, with a plan anew where that lies behind. */
+  private bringTo(epoch: number): void {
+    if (epoch < this.epoch) {
+      this.plan = this.createPlan()
+      this.planIsNew = true
+    }
+    this.plan.advance(epoch)
+    this.epoch = epoch
+  }
+
+  private createPlan(): Plan {
+    const { sharedBytes } = createPlan(this.workload, this.world, this.files)
+    this.permutations = new SharedArrayBuffer(sharedBytes)
+    return createPlan(this.workload, this.world, this.files, this.permutations)
+  }
+
+  private startThreads(): void {
+    this.threads = Array.from({ length: this.ring.threads }, (_, thread) => {
+      const start: LoaderThreadStart = {
+        thread,
+        workload: this.workload,
+        world: this.world,
+        files: { train: packList(this.files.train), valid: packList(this.files.valid) },
+        rank: this.options.rank,
+        folder: this.folder,
+        direct: this.direct,
+        verify: this.options.verify === true,
+        requestBytes,
+        ahead: this.opened.ahead,
+        ring: this.ring,
+        memoryFd: this.memoryFd,
+        counters: this.counters,
+      }
+      const worker = new Worker(`require(${JSON.stringify(entryFile('serve/loader-thread.js'))})`, { eval: true, workerData: start })
+      const wake = new SleepingWord(this.words, threadWords(thread) + threadWord.wake)
+      const handle: LoaderThreadHandle = { worker, wake, halted: undefined }
+      worker.on('message', (message: FromThread) => {
+        if (message.kind === 'failed') this.fail(restoreError(message.error))
+        else if (message.kind === 'halted') handle.halted?.()
+      })
+      worker.on('error', (error: Error) => this.fail(error))
+      worker.on('exit', (code) => {
+        if (!this.stopped) this.fail(new RunError(`loader thread ${thread} died with exit code ${code}`))
+      })
+      return handle
+    })
+  }
+
+  private halt(thread: LoaderThreadHandle): Promise<void> {
+    return new Promise((resolve) => {
+      thread.halted = resolve
+      this.tell(thread, { kind: 'halt' })
+    })
+  }
+
+  private tell(thread: LoaderThreadHandle, message: ToThread): void {
+    thread.worker.postMessage(message)
+    thread.wake.raise()
+  }
+
+  private fail(error: Error): void {
+    if (this.stopped) return
+    this.onFailure(error)
+    Atomics.store(this.words, commonWord.failed, 1)
+    this.stop()
+  }
+}
+
+/** The workload, training or evaluating as the split asks whatever `workflow` says: a loader is there to be read from. */
+function load({ config, overrides, semantics, framework, direct, split }: OpenOptions): ReturnType<typeof loadWorkload> {
+  const options = { config, overrides, semantics, framework, direct }
+  const loaded = loadWorkload(options)
+  const { train, evaluation } = loaded.workload.workflow
+  const more = [...(train ? [] : ['workflow.train=True']), ...(evaluation || split === 'train' ? [] : ['workflow.evaluation=True'])]
+  return more.length === 0 ? loaded : loadWorkload({ ...options, overrides: [...overrides, ...more] })
+}
