@@ -1,6 +1,6 @@
 // What `workflow.profiling` starts beside a run (DLIO profiler/iostat_profiler.py): iostat, whose report goes to iostat.json.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { accessSync, closeSync, constants, existsSync, openSync } from 'node:fs'
+import { accessSync, closeSync, constants, existsSync, openSync, rmSync, statSync } from 'node:fs'
 import { basename, delimiter, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Warning, Workload } from '../config/workload.js'
@@ -55,7 +55,7 @@ export async function startProfiler({ workflow, profiling }: Workload, outputFol
  * iostat ends its report only when it is interrupted. The shell does that when its standard input closes, which the kernel sees to even where this
  * process is killed: no iostat is left behind. It tells iostat's process on descriptor 3.
  */
-const watchedIostat = 'iostat "$@" 3>&- & child=$!; echo $child >&3; exec 3>&-; read -r _; kill -INT $child; wait $child'
+const watchedIostat = 'iostat "$@" 3>&- & child=$!; echo $child >&3; exec 3>&-; read -r _; kill -INT $child 2>&-; wait $child'
 
 /** How long an interrupted iostat may take to end its report. */
 const patienceMs = 5000
@@ -87,9 +87,19 @@ async function startIostat(outputFolder: string, devices: readonly string[]): Pr
       const deadline = setTimeout(() => killProcess(iostatId), patienceMs)
       await ended
       clearTimeout(deadline)
-      return complaint === '' ? [] : [{ code: 'profiling', message: `iostat: ${complaint.trim()}` }]
+      const warnings = complaint === '' ? [] : [{ code: 'profiling', message: `iostat: ${complaint.trim()}` }]
+      return removeIfEmpty(path)
+        ? [...warnings, { code: 'profiling', message: 'iostat reported nothing: the run was too short' }]
+        : warnings
     },
   }
+}
+
+/** Of an iostat that was ended before it began; what is empty is no JSON. */
+function removeIfEmpty(path: string): boolean {
+  const isEmpty = statSync(path, { throwIfNoEntry: false })?.size === 0
+  if (isEmpty) rmSync(path)
+  return isEmpty
 }
 
 function killProcess(id: number): void {

@@ -87,17 +87,13 @@ test('evaluation without training has nothing to read, and says what to set', as
 function fakeIostat(folder: string): string {
   const path = join(folder, 'bin')
   mkdirSync(path, { recursive: true })
-  const running = JSON.stringify(join(folder, 'running'))
-  const script = `#!${process.execPath}
-const { rmSync, writeFileSync } = require('node:fs')
-process.on('SIGINT', () => {
-  process.stdout.write('],"ended":true}')
-  rmSync(${running})
-  process.exit()
-})
-process.stdout.write(JSON.stringify({ arguments: process.argv.slice(2) }).slice(0, -1) + ',"reports":[')
-writeFileSync(${running}, String(process.pid))
-setInterval(() => {}, 1000)
+  // Perl starts within milliseconds, and unlike a shell it can hear a signal that was ignored when it started.
+  const script = `#!/usr/bin/perl
+$| = 1;
+$SIG{INT} = sub { print '],"ended":true}'; unlink "${folder}/running"; exit 0 };
+print '{"arguments":["', join('","', @ARGV), '"],"reports":[';
+open(my $running, '>', "${folder}/running"); close($running);
+sleep 1 while 1;
 `
   writeFileSync(join(path, 'iostat'), script)
   chmodSync(join(path, 'iostat'), 0o755)
@@ -115,6 +111,19 @@ test('profiling writes iostat.json of the named devices with DLIO’s options, c
   })
   assert.match(stderr, /iostat_devices: .*sdz: no such block device/)
   assert.equal(existsSync(join(own.folder, 'running')), false)
+})
+
+test('an iostat that reported nothing leaves no report', async () => {
+  const own = place({ workflow: { profiling: true } })
+  const path = join(own.folder, 'bin')
+  mkdirSync(path)
+  writeFileSync(join(path, 'iostat'), '#!/bin/sh\necho out of order >&2\n', { mode: 0o755 })
+  const { code, stdout } = await run(own, { PATH: `${path}:${process.env.PATH}` })
+  assert.equal(code, 0)
+  assert.equal(existsSync(join(own.out, 'iostat.json')), false)
+  const { warnings } = JSON.parse(stdout) as { warnings: { code: string; message: string }[] }
+  const messages = warnings.filter(({ code }) => code === 'profiling').map(({ message }) => message)
+  assert.deepEqual(messages, ['iostat: out of order', 'iostat reported nothing: the run was too short'])
 })
 
 test('a run that is killed leaves no iostat behind', async () => {
