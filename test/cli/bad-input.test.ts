@@ -121,8 +121,8 @@ test('an output folder that cannot be made fails before the run', async () => {
   assert.equal(run.code, 2, run.stderr)
   assert.match(run.stderr, /a-file/)
 })
-test('object storage is refused in words as long as it cannot be read', () =>
-  fails('s3', workload('s3://bucket/prefix'), 2, /s3:\/\/bucket\/prefix: object storage is not supported/))
+test('a data folder of two schemes is refused with its place', () =>
+  fails('s3', workload('s3://gs://bucket/prefix'), 2, /dataset\.data_folder.*s3:\/\/gs:\/\/bucket\/prefix[\s\S]*has two schemes/))
 test('an unknown command or option ends with 2', async () => {
   assert.equal((await driver(['rnu', 'x'])).code, 2)
   assert.equal((await driver(['run', 'quickstart', '--rank', '2'])).code, 2)

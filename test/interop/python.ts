@@ -17,7 +17,7 @@ const references = join('test', 'interop', 'requirements.txt')
  */
 export async function referencePython(t: TestContext, requirements: string = references): Promise<string | undefined> {
   try {
-    return await environment(requirements)
+    return await pythonWith(requirements)
   } catch (error) {
     const { stderr, message } = error as Error & { stderr?: string }
     const words = (stderr?.trim() || message).split('\n').slice(-3).join(' ')
@@ -26,14 +26,24 @@ export async function referencePython(t: TestContext, requirements: string = ref
   }
 }
 
-async function environment(requirements: string): Promise<string> {
-  const digest = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 12)
-  const folder = resolve('.cache', `python-${digest}`)
-  const python = join(folder, 'bin', 'python')
+/** Path of a Python with what a file of requirements lists, made once for a checkout. Throws where none can be made. */
+export async function pythonWith(requirementsFile: string): Promise<string> {
+  const digest = createHash('sha256').update(readFileSync(requirementsFile)).digest('hex').slice(0, 12)
+  const folder = await madeOnce(`python-${digest}`, async (path) => {
+    await execute('python3', ['-m', 'venv', path])
+    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirementsFile]
+    await execute(join(path, 'bin', 'python'), pip, { maxBuffer: 1 << 26 })
+  })
+  return join(folder, 'bin', 'python')
+}
+
+/** The folder `name` under .cache, made by `make` where it is not there in full. */
+export async function madeOnce(name: string, make: (folder: string) => Promise<void>): Promise<string> {
+  const folder = resolve('.cache', name)
   const complete = join(folder, '.complete')
   const lock = `${folder}.lock`
   mkdirSync('.cache', { recursive: true })
-  // Test files run in processes of their own; one of them makes the environment, the others wait for it.
+  // Test files run in processes of their own; one of them makes the folder, the others wait for it.
   for (let waits = 0; !existsSync(complete); waits++) {
     if (!take(lock)) {
       if (waits > 3000) throw new Error(`${lock} is held for more than 15 minutes; remove it if no test runs`)
@@ -43,14 +53,13 @@ async function environment(requirements: string): Promise<string> {
     try {
       if (existsSync(complete)) break
       rmSync(folder, { recursive: true, force: true })
-      await execute('python3', ['-m', 'venv', folder])
-      await execute(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements], { maxBuffer: 1 << 26 })
+      await make(folder)
       writeFileSync(complete, '')
     } finally {
       rmSync(lock, { force: true })
     }
   }
-  return python
+  return folder
 }
 
 /** Takes the lock file, unless a living process has it. */
