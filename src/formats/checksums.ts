@@ -1,11 +1,15 @@
 // Checksums of the formats: CRC-32 (zip) and CRC-32C (TFRecord), both by SIMD code that is loaded at first use.
 import { dependency } from '../package.js'
+import type { ContentSource } from './types.js'
 
 type Crc = (bytes: Uint8Array, initial?: number) => number
 interface CrcModule {
   crc32: Crc
   crc32c: Crc
 }
+
+/** Names of the checksums. */
+export type CrcKind = keyof CrcModule
 
 let loaded: CrcModule | undefined
 function library(): CrcModule {
@@ -15,12 +19,22 @@ function library(): CrcModule {
 
 /** CRC-32 of zip and gzip; `initial` is the CRC of the bytes before. */
 export function crc32(bytes: Uint8Array, initial = 0): number {
-  return library().crc32(bytes, initial) >>> 0
+  return crcOf('crc32', bytes, initial)
 }
 
 /** CRC-32C (Castagnoli); `initial` is the CRC of the bytes before. */
 export function crc32c(bytes: Uint8Array, initial = 0): number {
-  return library().crc32c(bytes, initial) >>> 0
+  return crcOf('crc32c', bytes, initial)
+}
+
+/** The checksum of kind `kind`; `initial` is that of the bytes before. */
+export function crcOf(kind: CrcKind, bytes: Uint8Array, initial: number): number {
+  return library()[kind](bytes, initial) >>> 0
+}
+
+/** The checksum of `piece`, which `content` has just given; `initial` is that of the bytes before. */
+export function contentCrc(content: ContentSource, kind: CrcKind, piece: Uint8Array, initial: number): number {
+  return content.checksum?.(kind, initial) ?? crcOf(kind, piece, initial)
 }
 
 /** TFRecord's masking of a CRC-32C (TensorFlow `core/lib/hash/crc32c.h`, `Mask`). */

@@ -2,6 +2,7 @@
 
 import type { IoPort } from '../storage/io.js'
 import type { Io, IoRequest } from '../storage/types.js'
+import type { CrcKind } from './checksums.js'
 import type { DecoderOptions, SampleDecoder } from './decoder.js'
 
 /**
@@ -123,6 +124,8 @@ export interface ContentSource {
    */
   next(maxBytes: number): Uint8Array
   readonly preferredBytes: number
+  /** Checksum of all that `next` gave last, where the source knows it without reading; `initial` is that of the bytes before. */
+  checksum?(kind: CrcKind, initial: number): number
 }
 
 export interface FormatWriter {

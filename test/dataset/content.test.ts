@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
-import { gzipSync } from 'node:zlib'
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
+import fc from 'fast-check'
 import { RandomContent, seedBytes } from '#src/dataset/content/source.js'
+import { crc32, crc32c } from '#src/formats/checksums.js'
 import type { ContentSource } from '#src/formats/types.js'
 
 const seed = Uint8Array.from({ length: seedBytes }, (_, i) => (i * 37 + 11) & 0xff)
@@ -35,14 +37,66 @@ function plainWords(count: number): BigUint64Array {
 
 const words = plainWords(40_000)
 
-test('integers are the bits of the plain generator, one for one, across pieces of all sizes', () => {
-  for (const elementType of ['uint8', 'int16', 'uint32', 'int64']) {
+/** The mixing written down plainly: `pages` pages of content that begin with a page of their own each, as masked words of 16 bits. */
+function plainPages(pages: number, mask: number): Uint16Array[] {
+  const generated = new Uint16Array(plainWords((63 + 2 * Math.ceil(pages / 64)) * 512).buffer).map((word) => word & mask)
+  let taken = 0
+  const fresh = (): Uint16Array => generated.subarray(2048 * taken, 2048 * ++taken)
+  const pool: Uint16Array[] = Array.from({ length: 64 }, (_, i) => (i === 0 ? new Uint16Array(0) : fresh()))
+  let row: Uint16Array = new Uint16Array(0)
+  return Array.from({ length: pages }, (_, i) => {
+    if (i % 64 === 0) {
+      pool[(i / 64) % 64] = fresh()
+      row = fresh()
+    }
+    return pool[i % 64]!.map((word, at) => word ^ row[at]!)
+  })
+}
+
+test('integers and float16 are pages of a pool XOR the page of a row, one of the pool new with each row, across pieces of all sizes', () => {
+  for (const [elementType, mask] of [
+    ['uint8', 0xffff],
+    ['int16', 0xffff],
+    ['uint32', 0xffff],
+    ['int64', 0xffff],
+    ['float16', 0xbfff],
+  ] as const) {
+    const pages = plainPages(64 * 70, mask)
     const source = new RandomContent(elementType, seed)
-    assert.deepEqual(take(source, 1 << 17), new Uint8Array(words.buffer, 0, 1 << 17))
+    let page = 0
+    for (const byteLength of [262_144, 4096, 600, 115_000, 16, 8192, 200_000, ...new Array<number>(66).fill(262_144)]) {
+      const piece = source.next(byteLength)
+      const bytes = Buffer.concat(pages.slice(page, page + Math.ceil(byteLength / 4096)).map((words) => Buffer.from(words.slice().buffer)))
+      assert.deepEqual(Buffer.compare(piece, bytes.subarray(0, byteLength)), 0, `${elementType}, page ${page}`)
+      page += Math.ceil(byteLength / 4096)
+    }
+    assert.ok(page > 64 * 65)
   }
-  // Each call takes whole strides of 64 bytes from the stream.
-  const small = new RandomContent('uint8', seed)
-  for (let n = 0; n < 64_000; n += 640) assert.deepEqual(take(small, 600), new Uint8Array(words.buffer, n, 600))
+})
+
+test('the checksum of a piece is that of its bytes behind the ones before, for every element type, length and kind, in any change of kinds', () => {
+  const library = { crc32, crc32c }
+  for (const elementType of ['uint8', 'float16', 'float32', 'float64']) {
+    const source = new RandomContent(elementType)
+    const step = fc.record({
+      length: fc.oneof(
+        fc.integer({ min: 0, max: 300 }).map((n) => 8 * n),
+        fc.integer({ min: 0, max: 20_000 }).map((n) => 16 * n),
+        fc.constant(4096),
+      ),
+      kind: fc.constantFrom('crc32', 'crc32c', undefined),
+      initial: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+    })
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 30 }), (steps) => {
+        for (const { length, kind, initial } of steps) {
+          const piece = source.next(length)
+          if (kind !== undefined) assert.equal(source.checksum(kind, initial), library[kind](piece, initial))
+        }
+      }),
+      { numRuns: 40 },
+    )
+  }
 })
 
 test('float32 is the upper 24 bits of each half word over 2^24, as NumPy makes it', () => {
@@ -58,11 +112,7 @@ test('float64 is the upper 52 bits of each word over 2^52', () => {
 
 test('float16 is always finite', () => {
   const got = new Uint16Array(take(new RandomContent('float16', seed), 1 << 17).buffer)
-  const bits = new Uint16Array(words.buffer)
-  for (let i = 0; i < got.length; i++) {
-    assert.notEqual((got[i]! >>> 10) & 31, 31)
-    assert.equal(got[i], bits[i]! & 0xbfff)
-  }
+  for (const bits of got) assert.notEqual((bits >>> 10) & 31, 31)
 })
 
 test('an element type that cannot be filled is refused with the ones that can', () => {
@@ -81,6 +131,15 @@ test('content does not compress, and every byte value is equally frequent', () =
   const chiSquare = counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0)
   // 255 degrees of freedom: mean 255, standard deviation 22.6. Both too uneven and too even would be wrong.
   assert.ok(chiSquare > 255 - 5 * 22.6 && chiSquare < 255 + 5 * 22.6, `chi-square ${chiSquare}`)
+})
+
+test('nothing of it is found again elsewhere: a compressor that looks back over 16 MiB gains nothing', () => {
+  const bytes = take(new RandomContent('uint8', seed), 1 << 24)
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 5, [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS }
+  assert.ok(brotliCompressSync(bytes, { params }).length >= bytes.length)
+  // What comes again would be seen: here 256 KiB, two MiB later.
+  bytes.copyWithin(5 << 20, 3 << 20, (3 << 20) + (1 << 18))
+  assert.ok(brotliCompressSync(bytes, { params }).length <= bytes.length - 0.99 * (1 << 18))
 })
 
 test('no block of 4 KiB occurs twice in one GiB, so nothing can be deduplicated', () => {

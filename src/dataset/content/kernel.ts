@@ -2,7 +2,7 @@
 // A loop in JavaScript makes about 1 GB/s; storage takes several, and the generator must not be what is measured.
 // Algorithm: Blackman, Vigna, "Scrambled linear pseudorandom number generators" (2021), xoroshiro128+ with 24, 16, 37. Its lowest bits
 // are too regular for simulations (they fail tests of linearity), which no compressor and no deduplication sees; xoroshiro128++ costs half as much again.
-import { assemble } from './assembler.js'
+import { assemble, type FunctionSource } from './assembler.js'
 
 /** What is made of the raw bits, element by element. */
 export type Transform = 'raw' | 'float32' | 'float64' | 'float16'
@@ -51,7 +51,7 @@ const transforms: Readonly<Record<Transform, string>> = {
 const perVector = (text: (v: number) => string): string => Array.from({ length: vectors }, (_, v) => text(v)).join('')
 
 /** Text of `fill(begin, end, state)`: fills [begin, end), a multiple of `strideBytes`, and leaves the state where the next call goes on. */
-const body = (transform: Transform): string => `
+const fillBody = (transform: Transform): string => `
 ${perVector(
   (v) => `
   local.get state
@@ -110,30 +110,71 @@ ${perVector(
 )}
 `
 
-/** Fills bytes [begin, end) of the memory; `end − begin` must be a positive multiple of {@link strideBytes}. */
-export type Fill = (begin: number, end: number, state: number) => void
+/** Text of `mix(begin, end, a, b)`: [begin, end), a multiple of `strideBytes`, becomes the XOR of as many bytes from a and from b. */
+const mixBody = `
+  loop
+${perVector(
+  (v) => `
+  local.get begin
+  local.get a
+  v128.load ${v * 16}
+  local.get b
+  v128.load ${v * 16}
+  v128.xor
+  v128.store ${v * 16}`,
+)}
+${['a', 'b']
+  .map(
+    (pointer) => `
+  local.get ${pointer}
+  i32.const ${strideBytes}
+  i32.add
+  local.set ${pointer}`,
+  )
+  .join('')}
+  local.get begin
+  i32.const ${strideBytes}
+  i32.add
+  local.tee begin
+  local.get end
+  i32.lt_u
+  br_if 0
+  end
+`
 
-const pageBytes = 65_536
+const wasmPageBytes = 65_536
 
 export type KernelMemory = InstanceType<typeof WebAssembly.Memory>
 
 /** Page-aligned memory that kernels can work in. */
 export function createKernelMemory(memoryBytes: number): KernelMemory {
-  const memoryPages = Math.ceil(memoryBytes / pageBytes)
+  const memoryPages = Math.ceil(memoryBytes / wasmPageBytes)
   return new WebAssembly.Memory({ initial: memoryPages, maximum: memoryPages, shared: false })
 }
 
-/** A `fill` that works in `memory`. Several may share one, each with a state of its own. */
-export function createKernel(transform: Transform, memory: KernelMemory): { readonly bytes: Uint8Array; readonly fill: Fill } {
-  const memoryPages = memory.buffer.byteLength / pageBytes
+/** Makes bytes [begin, end) with the generators at `state`; `end − begin` must be a positive multiple of {@link strideBytes}. */
+export type Fill = (begin: number, end: number, state: number) => void
+
+/** Page-aligned memory and what works in it. */
+export interface Kernel {
+  readonly bytes: Uint8Array
+  readonly fill: Fill
+  /** Makes bytes [begin, end) the XOR of those at `a` and at `b`; `end − begin` must be a positive multiple of {@link strideBytes}. */
+  readonly mix: (begin: number, end: number, a: number, b: number) => void
+}
+
+/** What works in `memory`. Several may share one, each with a state of its own. */
+export function createKernel(transform: Transform, memory: KernelMemory): Kernel {
+  const memoryPages = memory.buffer.byteLength / wasmPageBytes
+  const build = (name: string, params: readonly string[], locals: FunctionSource['locals'], text: string): unknown => {
+    const module = new WebAssembly.Module(assemble({ name, params, locals, body: text, memoryPages }))
+    return new WebAssembly.Instance(module, { env: { memory } }).exports[name]
+  }
   const stateNames = Array.from({ length: vectors }, (_, v) => [`a${v}`, `b${v}`]).flat()
-  const module = assemble({
-    name: 'fill',
-    params: ['begin', 'end', 'state'],
-    locals: { scratch: 'v128', ...Object.fromEntries(stateNames.map((name) => [name, 'v128' as const])) },
-    body: body(transform),
-    memoryPages,
-  })
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(module), { env: { memory } })
-  return { bytes: new Uint8Array(memory.buffer), fill: instance.exports.fill as Fill }
+  const vectorLocals = Object.fromEntries(['scratch', ...stateNames].map((name) => [name, 'v128' as const]))
+  return {
+    bytes: new Uint8Array(memory.buffer),
+    fill: build('fill', ['begin', 'end', 'state'], vectorLocals, fillBody(transform)) as Fill,
+    mix: build('mix', ['begin', 'end', 'a', 'b'], {}, mixBody) as Kernel['mix'],
+  }
 }

@@ -1,7 +1,7 @@
 // Writes the .npz files that DLIO's generator makes through `np.savez` (or, with compression zip, means to make through `np.savez_compressed`):
 // two members x and y, in one pass. Layout: README.md.
 import { constants, deflateRawSync } from 'node:zlib'
-import { crc32 } from '../checksums.js'
+import { contentCrc, crc32 } from '../checksums.js'
 import { appendContent, checkedType } from '../content.js'
 import { elementTypeByName } from '../dtype.js'
 import { setU64 } from '../little-endian.js'
@@ -122,13 +122,13 @@ function writeMember(member: Member, method: number, out: OutputFile, data: Cont
   const dataBegin = out.byteLength
   let left = member.byteLength
   let crc = 0
-  const append = (piece: Uint8Array) => {
+  const append = (piece: Uint8Array, crcOf: (piece: Uint8Array, initial: number) => number) => {
     left -= piece.length
-    crc = crc32(piece, crc)
+    crc = crcOf(piece, crc)
     out.append(method === deflated ? deflatePiece(piece, left === 0) : piece)
   }
-  append(member.header)
-  appendContent(data, left, append)
+  append(member.header, crc32)
+  appendContent(data, left, (piece) => append(piece, (bytes, initial) => contentCrc(data, 'crc32', bytes, initial)))
   const patch = new Uint8Array(4)
   new DataView(patch.buffer).setUint32(0, crc, true)
   out.patch(begin + 14, patch)

@@ -1,6 +1,6 @@
 // Writes the TFRecord files that DLIO's generator makes, and their index files, in one pass. Layout: README.md.
 import { ConfigError } from '../../errors.js'
-import { crc32c, maskCrc } from '../checksums.js'
+import { contentCrc, crc32c, maskCrc } from '../checksums.js'
 import { appendContent, checkedType } from '../content.js'
 import type { ContentSource, FileSpec, FormatWriter, OutputFile, SideOutput } from '../types.js'
 import { type ExampleWrapping, encodeFrameHeader, exampleWrapping, frameFooterBytes, frameHeaderBytes, maxExampleBytes } from './layout.js'
@@ -38,7 +38,7 @@ export const tfrecordWriter: FormatWriter = {
       out.append(prefix)
       let crc = prefixCrc
       appendContent(content, imageBytes, (piece) => {
-        crc = crc32c(piece, crc)
+        crc = contentCrc(content, 'crc32c', piece, crc)
         out.append(piece)
       })
       footerView.setUint32(0, maskCrc(crc), true)
