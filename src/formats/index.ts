@@ -7,15 +7,16 @@ const indexedBinaries = () => lazily<typeof import('./indexed-binary/index.js')>
 
 /** Names of DLIO's formats → how to load them. */
 const table: Readonly<Record<string, () => Format>> = {
+  npz: () => lazily<typeof import('./npz/index.js')>('formats/npz/index.js').npz,
+  hdf5: () => lazily<typeof import('./hdf5/index.js')>('formats/hdf5/index.js').hdf5,
+  tfrecord: () => lazily<typeof import('./tfrecord/index.js')>('formats/tfrecord/index.js').tfrecord,
+  npy: () => lazily<typeof import('./npy/index.js')>('formats/npy/index.js').npy,
+  csv: () => lazily<typeof import('./csv/index.js')>('formats/csv/index.js').csv,
   jpeg: () => lazily<typeof import('./jpeg/index.js')>('formats/jpeg/index.js').jpeg,
   png: () => lazily<typeof import('./png/index.js')>('formats/png/index.js').png,
   indexed_binary: () => indexedBinaries().indexedBinary,
   mmap_indexed_binary: () => indexedBinaries().mmapIndexedBinary,
   synthetic: () => lazily<typeof import('./synthetic/index.js')>('formats/synthetic/index.js').synthetic,
-  npy: () => lazily<typeof import('./npy/index.js')>('formats/npy/index.js').npy,
-  npz: () => lazily<typeof import('./npz/index.js')>('formats/npz/index.js').npz,
-  hdf5: () => lazily<typeof import('./hdf5/index.js')>('formats/hdf5/index.js').hdf5,
-  tfrecord: () => lazily<typeof import('./tfrecord/index.js')>('formats/tfrecord/index.js').tfrecord,
 }
 
 /** Names of the formats that can be read, written and inspected. */
