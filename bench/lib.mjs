@@ -45,8 +45,8 @@ export function drive(config, args, options) {
   return { ...run, result: JSON.parse(readFileSync(join(out, 'result.json'), 'utf8')), out }
 }
 
-export function generate(config, args = []) {
-  return node([driver, 'generate', config, '-q', ...args])
+export function generate(config, args = [], options) {
+  return node([driver, 'generate', config, '-q', ...args], options)
 }
 
 export function writeConfig(dir, workload) {

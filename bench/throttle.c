@@ -1,4 +1,4 @@
-/* A storage of a given speed for any program: LD_PRELOAD it, and reads of files under THROTTLE_PREFIX go through one queue of
+/* A storage of a given speed for any program: LD_PRELOAD it, and reads and writes of files under THROTTLE_PREFIX go through one queue of
  * THROTTLE_MBPS (1e6 bytes a second) in the order of their arrival, shared by all threads and processes with the same THROTTLE_STATE file.
  *   cc -O2 -shared -fPIC -o throttle.so throttle.c -ldl
  */
@@ -65,4 +65,7 @@ int open64(const char *path, int flags, ...) { MODE return opened(NEXT(open64)(p
 ssize_t read(int fd, void *to, size_t n) { return charged(fd, NEXT(read)(fd, to, n)); }
 ssize_t pread(int fd, void *to, size_t n, off_t at) { return charged(fd, NEXT(pread)(fd, to, n, at)); }
 ssize_t pread64(int fd, void *to, size_t n, off64_t at) { return charged(fd, NEXT(pread64)(fd, to, n, at)); }
+ssize_t write(int fd, const void *from, size_t n) { return charged(fd, NEXT(write)(fd, from, n)); }
+ssize_t pwrite(int fd, const void *from, size_t n, off_t at) { return charged(fd, NEXT(pwrite)(fd, from, n, at)); }
+ssize_t pwrite64(int fd, const void *from, size_t n, off64_t at) { return charged(fd, NEXT(pwrite64)(fd, from, n, at)); }
 int close(int fd) { if (fd >= 0 && fd < FDS) slow[fd] = 0; return NEXT(close)(fd); }
