@@ -1,5 +1,4 @@
 // The checkpoints of one rank: what it saves and loads, one file after the other, and how long each takes.
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Workload } from '../config/workload.js'
 import { attempt } from '../dataset/complete-file.js'
@@ -8,6 +7,7 @@ import { DataError } from '../errors.js'
 import { crc32 } from '../formats/checksums.js'
 import { createWindow, IoPort, runAsync } from '../storage/io.js'
 import type { AsyncStorage } from '../storage/types.js'
+import { makeFolder } from './folder.js'
 import { rankFiles } from './layout.js'
 import { PieceWriter, Stopped } from './piece-writer.js'
 import { rawParts, rawRanges, readRawPart, readTorch } from './read.js'
@@ -65,7 +65,7 @@ export class RankCheckpoints {
     const { folder, workload, verify, stopped } = this.options
     const path = join(folder, checkpointFolder(epoch, step))
     // Every rank makes the folder, as in DLIO; what a killed run left in it goes.
-    if (attempt(path, 'create folder', () => mkdirSync(path, { recursive: true })) === undefined) removeLeftovers(path, stopped)
+    if (attempt(path, 'create folder', () => makeFolder(path))) removeLeftovers(path, stopped)
     const { direct, fsync } = workload.checkpoint
     const format = stateFormat(workload)
     this.writer ??= this.createWriter()

@@ -1,6 +1,7 @@
 // What must hold before a run that takes checkpoints may start, and what people should know about them.
-import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
+import { closeSync, openSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolders } from '../checkpoint/folder.js'
 import { type CheckpointTotals, checkpointTotals, reportedBytes } from '../checkpoint/layout.js'
 import { trainingCheckpoints } from '../checkpoint/schedule.js'
 import type { Warning, Workload } from '../config/workload.js'
@@ -62,7 +63,7 @@ function checkWorld({ model, checkpoint }: Workload, ranks: number): void {
 export function prepareCheckpointFolder(folder: string): void {
   const probe = join(folder, `.dl-driver-probe.${process.pid}.tmp`)
   try {
-    mkdirSync(folder, { recursive: true })
+    makeFolders(folder)
     try {
       closeSync(openSync(probe, 'w'))
     } finally {
