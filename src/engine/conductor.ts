@@ -12,11 +12,11 @@ import type { Plan, SleepStream } from '../plan/types.js'
 import type { Clock } from './clock.js'
 import { Deadlines } from './deadlines.js'
 import type { ThreadMessage } from './messages.js'
-import { control, laneWord, progressSlot, type SharedState, setPhase, threadWord } from './shared-state.js'
+import { control, laneWord, progressSlot, type SharedState, setPhase, splitCode } from './shared-state.js'
 import { StepsLog } from './steps-log.js'
 import type { TraceWriter } from './trace-writer.js'
+import { collectEveryMs, readersMayTake, Turnstile } from './turnstile.js'
 
-const splitCode = { train: 0, valid: 1 } as const
 /** A waiting rank without any completed batch for so long is reported. */
 const stallMs = 60_000
 const neverWanted = 0x7fffffff
@@ -45,6 +45,8 @@ interface Rank {
   stallReported: boolean
   /** Batches come faster than a thread can be woken for each. */
   hurried: boolean
+  /** Its steps are taken by the readers. */
+  leftToReaders: boolean
   /** Made once per rank, so that steps allocate nothing. */
   readonly grant: Grant
   readonly made: Made
@@ -78,9 +80,12 @@ export class Conductor {
   private countedUntilMs = 0
   /** The lane that a wish was left with last. */
   private wishedLane = -1
+  private readonly turnstile: Turnstile
 
   constructor(private readonly options: ConductorOptions) {
-    const { plan } = options
+    const { plan, state, clock, threadOfLane } = options
+    this.turnstile = new Turnstile(state, plan, clock)
+    for (const [lane, thread] of threadOfLane.entries()) state.words[state.lane(lane, laneWord.thread)] = thread
     this.deadlines = new Deadlines(plan.world.ranks)
     this.ranks = Array.from({ length: plan.world.ranks }, (_, rank) => this.createRank(rank))
   }
@@ -105,6 +110,7 @@ export class Conductor {
       blocks: [],
       stallReported: false,
       hurried: false,
+      leftToReaders: false,
       grant: (reader, units) => this.grant(index * lanesPerRank + reader, units),
       made: {
         has: (reader, units) => this.hasMade(index * lanesPerRank + reader, units),
@@ -179,6 +185,8 @@ export class Conductor {
       this.flushWakes()
       if (!progressed) this.sleep(seen)
     }
+    // Where the run was stopped, some may be left.
+    for (const rank of this.ranks) this.collectSteps(rank)
     const endMs = clock.nowMs()
     for (const rank of this.ranks)
       if (rank.phase !== 'checkpointing') this.endBlock(rank, rank.phase === 'finished' ? rank.computeStartMs : endMs)
@@ -247,6 +255,23 @@ export class Conductor {
     this.restartLanes(rank)
     rank.flow.start(rank.grant)
     this.beginLoad(rank, rank.log.beginMs)
+    rank.leftToReaders = this.options.checkpoints === undefined && readersMayTake(plan, split, rank.flow) && rank.steps > 0
+    this.turnstile.open(split, this.epoch, rank.leftToReaders ? rank.steps : 0)
+  }
+
+  /** Books the steps that readers have taken. Returns whether there were any. */
+  private collectSteps(rank: Rank): boolean {
+    if (!rank.leftToReaders) return false
+    const steps = this.turnstile.collect((timeMs) => {
+      rank.loadMs = timeMs - rank.loadStartMs
+      rank.computeStartMs = timeMs
+      this.bookStep(rank, timeMs)
+      rank.loadStartMs = timeMs
+    })
+    if (steps === 0) return false
+    rank.stallReported = false
+    this.tellStep(rank, rank.batch)
+    return true
   }
 
   /** Points the rank's (idle) lanes at this epoch and split. */
@@ -293,6 +318,13 @@ export class Conductor {
     this.spare = before
     let progressed = false
     for (const rank of before) {
+      if (rank.leftToReaders) {
+        progressed = this.collectSteps(rank) || progressed
+        rank.leftToReaders = rank.batch < rank.steps
+        if (rank.leftToReaders) this.waiting.push(rank)
+        else this.beginLoad(rank, rank.loadStartMs)
+        continue
+      }
       // Leaves word with the readers that it waits for where it is not.
       if (!this.isReady(rank)) {
         this.waiting.push(rank)
@@ -305,13 +337,13 @@ export class Conductor {
   }
 
   private deliverTo(rank: Rank): void {
-    const { clock, plan, state } = this.options
-    const nowMs = clock.nowMs()
+    const nowMs = this.options.clock.nowMs()
     rank.flow.taken(rank.batch, rank.grant)
     if (rank.phase === 'fetchingSurplus') {
       this.finish(rank, nowMs)
       return
     }
+    const step = rank.batch + 1
     rank.loadMs = nowMs - rank.loadStartMs
     rank.computeStartMs = nowMs
     const seconds = rank.sleeps.next(this.split)
@@ -321,10 +353,15 @@ export class Conductor {
       rank.deadlineMs = nowMs + 1000 * seconds
       this.deadlines.push(rank.deadlineMs, rank.rank)
     } else this.endStep(rank, nowMs)
-    if (rank.rank === 0) {
-      state.progress[progressSlot.step] = rank.batch + 1
-      state.progress[progressSlot.steps] = this.split === 'train' ? plan.train.steps : plan.valid.steps
-    }
+    this.tellStep(rank, step)
+  }
+
+  /** Tells the progress which step rank 0 is at. */
+  private tellStep(rank: Rank, step: number): void {
+    if (rank.rank !== 0) return
+    const { plan, state } = this.options
+    state.progress[progressSlot.step] = step
+    state.progress[progressSlot.steps] = this.split === 'train' ? plan.train.steps : plan.valid.steps
   }
 
   private endComputations(nowMs: number): boolean {
@@ -342,7 +379,8 @@ export class Conductor {
     return progressed
   }
 
-  private endStep(rank: Rank, nowMs: number): void {
+  /** Notes what the step took that ends now. */
+  private bookStep(rank: Rank, nowMs: number): void {
     const { state, trace } = this.options
     const computeMs = nowMs - rank.computeStartMs
     rank.log.add(rank.loadMs, nowMs - rank.loadStartMs, computeMs)
@@ -362,6 +400,10 @@ export class Conductor {
       state.progress[progressSlot.wallMs]! += nowMs - this.countedUntilMs
       this.countedUntilMs = nowMs
     }
+  }
+
+  private endStep(rank: Rank, nowMs: number): void {
+    this.bookStep(rank, nowMs)
     if (this.split === 'valid') {
       this.beginLoad(rank, nowMs)
       return
@@ -425,12 +467,7 @@ export class Conductor {
 
   private flushWakes(): void {
     if (this.toWake.size === 0) return
-    const { state } = this.options
-    for (const thread of this.toWake) {
-      Atomics.add(state.words, state.thread(thread, threadWord.wake), 1)
-      if (Atomics.load(state.words, state.thread(thread, threadWord.parked)) !== 0)
-        Atomics.notify(state.words, state.thread(thread, threadWord.wake))
-    }
+    for (const thread of this.toWake) this.options.state.wake(thread)
     this.toWake.clear()
   }
 
@@ -438,7 +475,7 @@ export class Conductor {
     const { state, clock } = this.options
     const nowMs = clock.nowMs()
     this.reportStalls(nowMs)
-    const untilMs = Math.min(this.deadlines.next - nowMs, 1000)
+    const untilMs = Math.min(this.deadlines.next - nowMs, this.ranks[0]!.leftToReaders ? collectEveryMs : 1000)
     if (untilMs > 0) Atomics.wait(state.words, control.event, seen, untilMs)
   }
 

@@ -12,6 +12,7 @@ import type { Clock } from './clock.js'
 import { GeneratorFiles, usesGenerators } from './generator-files.js'
 import { laneWord, type SharedState } from './shared-state.js'
 import type { TraceWriter } from './trace-writer.js'
+import type { Turnstile } from './turnstile.js'
 
 /** What all lanes of a thread have in common. */
 export interface LaneContext {
@@ -26,6 +27,8 @@ export interface LaneContext {
   /** Called with the number of samples and the time one sample (or one advance of a stream) took, in milliseconds. */
   readonly samplesRead: (count: number, durationMs: number) => void
   readonly trace: TraceWriter | undefined
+  /** Where the readers take the steps themselves. */
+  readonly turnstile: Turnstile
 }
 
 const splits: readonly Split[] = ['train', 'valid']
@@ -124,6 +127,7 @@ export class Lane {
     Atomics.store(state.words, this.word(laneWord.done), this.units)
     const wanted = Atomics.load(state.words, this.word(laneWord.wanted))
     if (wanted > before && wanted <= this.units) state.signal()
+    this.context.turnstile.pass()
   }
 
   *close(): Io<void> {

@@ -22,6 +22,7 @@ import type { ObjectReads, ReaderMessage, ReaderThreadStart, ThreadMessage } fro
 import { SharedState, threadWord, timeSlot } from './shared-state.js'
 import { changesSoon } from './short-wait.js'
 import { TraceWriter } from './trace-writer.js'
+import { Turnstile } from './turnstile.js'
 
 /** Runs until the run is stopped. Errors of a lane are thrown to the caller. */
 export async function readerThread(start: ReaderThreadStart, port: MessagePort): Promise<void> {
@@ -43,6 +44,7 @@ export async function readerThread(start: ReaderThreadStart, port: MessagePort):
     readerOptions: readerOptions(start),
     folder: start.read.folder.endsWith('/') ? start.read.folder : `${start.read.folder}/`,
     trace,
+    turnstile: new Turnstile(state, plan, clock),
     samplesRead: (count, durationMs) => {
       if (state.times[timeSlot.firstSample] === 0) state.times[timeSlot.firstSample] = clock.nowMs()
       counters[meterSlot.samples]! += count

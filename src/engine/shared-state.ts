@@ -13,11 +13,32 @@ export const control = {
   stop: 1,
   /** Two words for the gauge of reads in flight, on a cache line of their own. */
   gauge: 16,
-  count: 32,
+  /** The words of `turnstileWord`. */
+  turnstile: 32,
+  count: 48,
 } as const
 
+/** Words (int32) of the steps that readers take themselves (turnstile.ts); all but `callers` belong to who holds that. */
+export const turnstileWord = {
+  /** Threads that want to take steps; the one that raised it from 0 does. */
+  callers: control.turnstile,
+  /** Batches that are taken here, 0 where the conductor takes them. */
+  end: control.turnstile + 1,
+  taken: control.turnstile + 2,
+  /** Of those taken, how many the conductor has collected. Only it writes this. */
+  collected: control.turnstile + 3,
+  epoch: control.turnstile + 4,
+  split: control.turnstile + 5,
+} as const
+
+/** Steps that may be taken before the conductor collects them. */
+const passTimesKept = 4096
+
+/** What `laneWord.split` and `turnstileWord.split` say. */
+export const splitCode = { train: 0, valid: 1 } as const
+
 /** Words of a lane (int32), one cache line each. */
-export const laneWord = { generation: 0, epoch: 1, split: 2, granted: 3, wanted: 4, done: 8, count: 16 } as const
+export const laneWord = { generation: 0, epoch: 1, split: 2, granted: 3, wanted: 4, thread: 5, done: 8, count: 16 } as const
 
 /** Words of a thread (int32), one cache line each. */
 export const threadWord = { wake: 0, parked: 1, count: 16 } as const
@@ -54,6 +75,8 @@ export class SharedState {
   readonly gauge: Int32Array
   readonly progress: Float64Array
   readonly times: Float64Array
+  /** When steps were taken, modulo its length (turnstile.ts); milliseconds of the run's clock. */
+  readonly passTimes: Float64Array
   private readonly laneBase = control.count
   private readonly threadBase: number
   private readonly meterByteBase: number
@@ -70,11 +93,12 @@ export class SharedState {
     const doubles = 4 * wordCount
     this.progress = new Float64Array(buffer, doubles, progressSlot.count)
     this.times = new Float64Array(buffer, doubles + 8 * progressSlot.count, timeSlot.count)
-    this.meterByteBase = doubles + 8 * (progressSlot.count + timeSlot.count)
+    this.passTimes = new Float64Array(buffer, doubles + 8 * (progressSlot.count + timeSlot.count), passTimesKept)
+    this.meterByteBase = doubles + 8 * (progressSlot.count + timeSlot.count + passTimesKept)
   }
 
   static create(layout: SharedLayout): SharedState {
-    const doubles = progressSlot.count + timeSlot.count + layout.threads * meterSlot.count
+    const doubles = progressSlot.count + timeSlot.count + passTimesKept + layout.threads * meterSlot.count
     return new SharedState(layout, new SharedArrayBuffer(4 * SharedState.wordCount(layout) + 8 * doubles))
   }
 
@@ -116,6 +140,13 @@ export class SharedState {
       Atomics.add(this.words, this.thread(thread, threadWord.wake), 1)
       Atomics.notify(this.words, this.thread(thread, threadWord.wake))
     }
+  }
+
+  /** News for a reader thread. */
+  wake(thread: number): void {
+    const at = this.thread(thread, threadWord.wake)
+    Atomics.add(this.words, at, 1)
+    if (Atomics.load(this.words, this.thread(thread, threadWord.parked)) !== 0) Atomics.notify(this.words, at)
   }
 
   /** Sleeps until there is news, or for so long; returns at once where there was some since the last call. For the conductor alone. */

@@ -15,6 +15,8 @@ export interface Made {
 
 /** Flow control of one rank in one epoch of one split. */
 export interface Flow {
+  /** Keeps nothing in mind, so several threads may each have one and use them by turns. */
+  readonly isStateless?: boolean
   /** Credits when the loop asks for its first batch. */
   start(grant: Grant): void
   /** The loop wants batch k and waits for it from now on. */
@@ -29,6 +31,7 @@ export interface Flow {
 
 /** A loader that keeps `ahead` batches outstanding in total, each made by one reader, delivered in order. */
 export class BatchFlow implements Flow {
+  readonly isStateless = true
   private readonly available: number
   constructor(
     private readonly order: BatchOrder,
@@ -71,6 +74,7 @@ export class BatchFlow implements Flow {
 
 /** The training process reads itself, when it wants a batch and not before (`read_threads: 0`). */
 export class InProcessFlow implements Flow {
+  readonly isStateless = true
   constructor(private readonly order: BatchOrder) {}
   start(): void {}
   wants(k: number, grant: Grant): void {

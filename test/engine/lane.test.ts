@@ -5,6 +5,7 @@ import { Clock } from '#src/engine/clock.js'
 import { GeneratorFiles } from '#src/engine/generator-files.js'
 import { Lane } from '#src/engine/lane.js'
 import { laneWord, SharedState } from '#src/engine/shared-state.js'
+import { Turnstile } from '#src/engine/turnstile.js'
 import type { Format, SampleReader } from '#src/formats/types.js'
 import { createPlan } from '#src/plan/plan.js'
 import { createWindow } from '#src/storage/io.js'
@@ -51,7 +52,18 @@ test('a lane without work may take up its epoch late, and reads with the lists o
   const format = { name: 'npz', kind: 'sample', sampleReader: () => notes } as unknown as Format
   const readerOptions = {} as Parameters<NonNullable<Format['sampleReader']>>[1]
   const lane = new Lane(
-    { plan, workload, state, clock: new Clock(0), format, readerOptions, folder: '', samplesRead: () => {}, trace: undefined },
+    {
+      plan,
+      workload,
+      state,
+      clock: new Clock(0),
+      format,
+      readerOptions,
+      folder: '',
+      samplesRead: () => {},
+      trace: undefined,
+      turnstile: new Turnstile(state, plan, new Clock(0)),
+    },
     0,
     0,
     0,
