@@ -5,6 +5,7 @@ export function testWorkload(dataset: Partial<Workload['dataset']>, more: Partia
   return {
     semantics: 'mlcommons',
     storage: { type: 'local_fs', root: './', options: {} },
+    reader: { dataLoader: 'pytorch' },
     dataset: {
       folder: 'data',
       format: 'npz',
