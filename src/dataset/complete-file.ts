@@ -60,6 +60,7 @@ export class CompleteFile implements OutputFile {
   readonly #buffer: Uint8Array
   readonly #onWrite: (sizeBytes: number) => void
   #path = ''
+  #temporaryPath = ''
   #handle = -1
   #writtenBytes = 0
   /** What is gathered, [begin, end) of the buffer. */
@@ -89,7 +90,8 @@ export class CompleteFile implements OutputFile {
     this.#path = path
     this.#setWritten(0)
     this.#reservedEnd = 0
-    this.#handle = attempt(path, 'write', () => openSync(temporaryPath(path), 'w'))
+    this.#temporaryPath = temporaryPath(path)
+    this.#handle = attempt(path, 'write', () => openSync(this.#temporaryPath, 'w'))
   }
 
   /**
@@ -142,7 +144,7 @@ export class CompleteFile implements OutputFile {
     this.#handle = -1
     // A network file system may report a full disk only here.
     attempt(this.#path, 'write', () => closeSync(handle))
-    attempt(this.#path, 'rename the finished file to', () => renameSync(temporaryPath(this.#path), this.#path))
+    attempt(this.#path, 'rename the finished file to', () => renameSync(this.#temporaryPath, this.#path))
     this.#path = ''
   }
 
@@ -155,7 +157,7 @@ export class CompleteFile implements OutputFile {
     try {
       if (handle >= 0) closeSync(handle)
     } finally {
-      attempt(path, 'remove the unfinished part of', () => rmSync(temporaryPath(path), { force: true }))
+      attempt(path, 'remove the unfinished part of', () => rmSync(this.#temporaryPath, { force: true }))
     }
   }
 

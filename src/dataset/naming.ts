@@ -28,12 +28,14 @@ function namingOf({ dataset }: Workload, split: Split): Naming {
 export function fileNamer(workload: Workload, split: Split): (number: number) => string {
   const { prefix, format, count, subfolders } = namingOf(workload, split)
   const width = String(count).length
+  // Of small integers; numbers out of lists of doubles would take the long way to digits that fractions take.
+  const digits = (number: number): string => String(number < 2 ** 30 ? number | 0 : number)
   const ending = `_of_${count}.${format}`
-  if (subfolders <= 1) return (number) => `${split}/${prefix}_${String(number).padStart(width, '0')}${ending}`
+  if (subfolders <= 1) return (number) => `${split}/${prefix}_${digits(number).padStart(width, '0')}${ending}`
   const folderWidth = String(subfolders).length
   return (number) => {
-    const folder = String(number % subfolders).padStart(folderWidth, '0')
-    return `${split}/${folder}/${prefix}_${String(number).padStart(width, '0')}${ending}`
+    const folder = digits(number % subfolders).padStart(folderWidth, '0')
+    return `${split}/${folder}/${prefix}_${digits(number).padStart(width, '0')}${ending}`
   }
 }
 
