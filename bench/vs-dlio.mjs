@@ -49,6 +49,17 @@ const cases = {
     epochs: [1, 3],
     ours: [20, 220],
   },
+  '4 KB NPZ files, 8,000 of them': {
+    framework: 'pytorch',
+    format: 'npz',
+    files: 8000,
+    samples: 1,
+    bytes: 4096,
+    batch: 16,
+    readers: 2,
+    epochs: [1, 2],
+    ours: [5, 55],
+  },
   'TFRecord, 1,251 records of 115 KB a file, TensorFlow': {
     framework: 'tensorflow',
     format: 'tfrecord',
