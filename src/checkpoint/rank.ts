@@ -8,13 +8,14 @@ import { crc32 } from '../formats/checksums.js'
 import { createWindow, IoPort, runAsync } from '../storage/io.js'
 import type { AsyncStorage } from '../storage/types.js'
 import { makeFolder } from './folder.js'
+import { extension, stateFormat } from './formats.js'
 import { rankFiles } from './layout.js'
 import { PieceWriter, Stopped } from './piece-writer.js'
 import { rawParts, rawRanges, readRawPart, readTorch } from './read.js'
 import { checkpointFolder } from './schedule.js'
 import type { StateFile, StatePart } from './types.js'
 import { stateBytes } from './types.js'
-import { extension, stateFormat, writeState } from './write.js'
+import { writeState } from './write.js'
 
 export interface RankOptions {
   readonly workload: Workload

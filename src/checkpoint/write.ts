@@ -1,20 +1,10 @@
 // Saving one state in the file format of the mechanism that DLIO would use.
-import type { Workload } from '../config/workload.js'
 import { crc32 } from '../formats/checksums.js'
+import type { StateFormat } from './formats.js'
 import { LocalTarget } from './local-target.js'
 import type { PieceWriter } from './piece-writer.js'
 import { archiveEnd, memberHeader, memberTrailer, torchArchive } from './torch-zip.js'
 import { type State, stateBytes, tensorsOf } from './types.js'
-
-/** `torch`: what torch.save writes. `raw`: as many random bytes as the tensors have, as MLCommons' DLIO writes without torch. */
-export type StateFormat = 'torch' | 'raw'
-
-export function stateFormat({ semantics }: Pick<Workload, 'semantics'>): StateFormat {
-  return semantics === 'upstream' ? 'torch' : 'raw'
-}
-
-/** Extension of the files, with its dot: the same for both, since DLIO's raw files are called so too. */
-export const extension = '.pt'
 
 export interface WriteOptions {
   readonly format: StateFormat
@@ -59,9 +49,4 @@ async function writeTorch(state: State, writer: PieceWriter): Promise<void> {
 
 function randomDigits(count: number): string {
   return Array.from({ length: count }, () => Math.floor(10 * Math.random())).join('')
-}
-
-/** Bytes that the file of a state has. */
-export function fileBytes(state: State, format: StateFormat): number {
-  return format === 'torch' ? torchArchive(state, '0'.repeat(40)).byteLength : stateBytes(state)
 }

@@ -29,6 +29,7 @@ export function planCheckpoints(workload: Workload, ranks: number): CheckpointPl
   const location = parseLocation(workload.checkpoint.folder)
   if (isObjectLocation(location))
     throw refusal(
+      workload,
       'checkpoint.checkpoint_folder',
       workload.checkpoint.folder,
       'checkpoints go to files only',
@@ -39,12 +40,14 @@ export function planCheckpoints(workload: Workload, ranks: number): CheckpointPl
 }
 
 /** The rules of DLIO's `validate` that depend on the number of ranks. */
-function checkWorld({ model, checkpoint }: Workload, ranks: number): void {
+function checkWorld(workload: Workload, ranks: number): void {
+  const { model, checkpoint } = workload
   const { tensor, pipeline, data } = model.parallelism
   const replica = tensor * pipeline
   if (checkpoint.mode === 'subset') {
     if (data * replica < ranks)
       throw refusal(
+        workload,
         'checkpoint.mode',
         'subset',
         `Comm size: ${ranks} is larger than 3D parallelism size: ${data * replica} (tensor ${tensor} × pipeline ${pipeline} × data ${data})`,
@@ -52,6 +55,7 @@ function checkWorld({ model, checkpoint }: Workload, ranks: number): void {
       )
   } else if (ranks % replica !== 0)
     throw refusal(
+      workload,
       'model.parallelism',
       `tensor ${tensor} × pipeline ${pipeline}`,
       `Number of processes ${ranks} is not a multiple of model parallelism size: ${replica}`,
@@ -60,7 +64,7 @@ function checkWorld({ model, checkpoint }: Workload, ranks: number): void {
 }
 
 /** Makes the folder and proves that files can be made in it. Throws ConfigError: nothing else was touched yet. */
-export function prepareCheckpointFolder(folder: string): void {
+export function prepareCheckpointFolder(workload: Workload, folder: string): void {
   const probe = join(folder, `.dl-driver-probe.${process.pid}.tmp`)
   try {
     makeFolders(folder)
@@ -71,7 +75,7 @@ export function prepareCheckpointFolder(folder: string): void {
     }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    throw refusal('checkpoint.checkpoint_folder', folder, `cannot be written to: ${code ?? message}`, 'choose another folder')
+    throw refusal(workload, 'checkpoint.checkpoint_folder', folder, `cannot be written to: ${code ?? message}`, 'choose another folder')
   }
 }
 
@@ -93,6 +97,6 @@ export function checkpointWarnings(workload: Workload, { totals }: CheckpointPla
   return []
 }
 
-function refusal(path: string, value: string, rule: string, remedy: string): ConfigError {
-  return new ConfigError(`${path} ${value}: ${rule}; ${remedy}`, [{ source: 'command line', path, value, rule, remedy }])
+function refusal({ source: { path: source } }: Workload, path: string, value: string, rule: string, remedy: string): ConfigError {
+  return new ConfigError(`${path} ${value}: ${rule}; ${remedy}`, [{ source, path, value, rule, remedy }])
 }

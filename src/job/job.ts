@@ -80,7 +80,7 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
   const access = generates || !only ? dataAccess(workload, options.direct) : { folder: '', direct: false }
   const checkpoints = planCheckpoints(workload, options.ranks)
   prepareOutputFolder(options.outputFolder)
-  if (checkpoints) prepareCheckpointFolder(checkpoints.folder)
+  if (checkpoints) prepareCheckpointFolder(workload, checkpoints.folder)
   const beginMs = Date.now()
   const dlioLog = new DlioLog(join(options.outputFolder, workload.output.logFile), {
     ...dlioLogOptions(workload, options.ranks),

@@ -28,6 +28,7 @@ export function runRecord({ plan, engine, host, beginMs, endMs, meminfo }: Measu
     samplesPerEval: plan.valid.samplesPerEpoch,
     io: engine.io,
     ...(engine.objects && { objects: engine.objects }),
+    ...(engine.checkpointBytesWritten > 0 ? { checkpointBytesWritten: engine.checkpointBytesWritten } : {}),
     client: {
       cpuSeconds: (user + system) / 1e6,
       wallSeconds: process.uptime(),

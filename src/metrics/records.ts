@@ -87,6 +87,8 @@ export interface RunRecord {
   readonly io: IoRecord
   /** Requests of runs on object storage. */
   readonly objects?: ObjectsRecord
+  /** Bytes of checkpoint files written by this process, framing included; absent where none were. */
+  readonly checkpointBytesWritten?: number
   readonly client: {
     readonly cpuSeconds: number
     readonly wallSeconds: number

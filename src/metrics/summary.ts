@@ -72,7 +72,13 @@ export interface CheckpointSummary {
   readonly meanSeconds: number
   /** From the first rank's begin to the last rank's end. */
   readonly slowestMeanSeconds: number
+  /** Mean of each checkpoint's rate as DLIO measures it. */
   readonly bytesPerSecond?: number
+  /** The same bytes over the time until the last rank was done. */
+  readonly slowestBytesPerSecond?: number
+  /** Of each checkpoint, rank 0's own time and the time until the last rank was done. */
+  readonly durationMs: readonly number[]
+  readonly slowestDurationMs: readonly number[]
 }
 
 export interface Summary {
@@ -268,15 +274,20 @@ function checkpointSummary(input: SummaryInput, kind: 'save' | 'load'): Checkpoi
   const spans = own.map((_, i) => {
     const same = byRank.flatMap((checkpoints) => (checkpoints[i] ? [checkpoints[i]] : []))
     const beginMs = Math.min(...same.map((checkpoint) => checkpoint.beginMs))
-    return (Math.max(...same.map((checkpoint) => checkpoint.endMs)) - beginMs) / 1000
+    return checkpointSeconds({ beginMs, endMs: Math.max(...same.map((checkpoint) => checkpoint.endMs)) })
   })
-  const bytesPerSecond = mean(own.filter((event) => event.seconds > 0).map((event) => event.sizeBytes / event.seconds))
+  const rate = (seconds: readonly number[]) => mean(own.flatMap((event, i) => (seconds[i]! > 0 ? [event.sizeBytes / seconds[i]!] : [])))
+  const bytesPerSecond = rate(own.map((event) => event.seconds))
+  const slowestBytesPerSecond = rate(spans)
   return {
     count: own.length,
     sizeBytes: first.sizeBytes,
     meanSeconds,
     slowestMeanSeconds: mean(spans)!,
     ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
+    ...(slowestBytesPerSecond === undefined ? {} : { slowestBytesPerSecond }),
+    durationMs: own.map((event) => 1000 * event.seconds),
+    slowestDurationMs: spans.map((seconds) => 1000 * seconds),
   }
 }
 

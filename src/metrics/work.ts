@@ -6,7 +6,7 @@ import { recordBytes } from './settings.js'
 export type WorkFacts = Readonly<Record<string, unknown>>
 
 /** The facts of a workload. Errors: ConfigError where a sample's size cannot be known. */
-export function workFacts({ dataset, reader, train, evaluation, workflow, checkpoint, profile, honoured }: Workload): WorkFacts {
+export function workFacts({ dataset, reader, train, evaluation, workflow, checkpoint, model, profile, honoured }: Workload): WorkFacts {
   return {
     'workflow.train': workflow.train,
     'workflow.evaluation': workflow.evaluation,
@@ -32,9 +32,19 @@ export function workFacts({ dataset, reader, train, evaluation, workflow, checkp
       ? {
           'checkpoint.epochs_between_checkpoints': checkpoint.epochsBetweenCheckpoints,
           'checkpoint.steps_between_checkpoints': checkpoint.stepsBetweenCheckpoints,
+          'checkpoint.num_checkpoints_write': checkpoint.numCheckpointsWrite,
+          'checkpoint.num_checkpoints_read': checkpoint.numCheckpointsRead,
+          'checkpoint.mode': checkpoint.mode,
+          'checkpoint.fsync': checkpoint.fsync,
+          model: modelFacts(model),
         }
       : {}),
     ...(honoured.length === 0 ? {} : { honoured }),
     ...(profile === null ? {} : { framework_profiles: profile.framework }),
   }
+}
+
+/** What decides the tensors of a checkpoint. */
+function modelFacts({ name: _name, ...facts }: Workload['model']): Omit<Workload['model'], 'name'> {
+  return facts
 }

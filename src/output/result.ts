@@ -59,7 +59,8 @@ export interface Result {
   readonly world: World
   readonly train?: PhaseSummary
   readonly evaluation?: PhaseSummary
-  readonly checkpoint?: { readonly save?: CheckpointSummary; readonly load?: CheckpointSummary }
+  /** `bytesWritten`: of all files of this process, framing included. */
+  readonly checkpoint?: { readonly save?: CheckpointSummary; readonly load?: CheckpointSummary; readonly bytesWritten?: number }
   /** `bytesPerSecond`: of all bytes asked, over the time in which epochs ran. */
   readonly io: IoRecord & { readonly bytesPerSecond?: number }
   /** Requests of a run on object storage, by endpoint, with retries by cause. */
@@ -119,7 +120,7 @@ export function buildResult(input: ResultInput): Result {
     world: { ranks: input.world.ranks, hosts: input.world.hosts },
     ...(summary.train ? { train: summary.train } : {}),
     ...(summary.evaluation ? { evaluation: summary.evaluation } : {}),
-    ...(save || load ? { checkpoint: summary.checkpoint } : {}),
+    ...(save || load ? { checkpoint: { ...summary.checkpoint, ...writtenBytes(record) } } : {}),
     io: { ...record.io, ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }) },
     ...(record.objects && { objects: record.objects }),
     ...(input.objects === undefined ? {} : { objectStore: input.objects }),
@@ -137,6 +138,10 @@ export function buildResult(input: ResultInput): Result {
     metric: summary.metric,
     histograms: record.histograms,
   }
+}
+
+function writtenBytes({ checkpointBytesWritten: bytesWritten }: RunRecord): { bytesWritten?: number } {
+  return bytesWritten === undefined ? {} : { bytesWritten }
 }
 
 /** The text of a result: JSON that any parser accepts. A number that is none (nothing to divide by) is left out, or null within a list. */

@@ -89,9 +89,14 @@ function throughputRows({ train, settings, storageBytesPerSecond }: Summary): [s
   return rows
 }
 
-function checkpointText({ count, sizeBytes, meanSeconds, slowestMeanSeconds, bytesPerSecond }: CheckpointSummary): string {
-  const rate = bytesPerSecond === undefined ? '' : `, ${decimalBytes(bytesPerSecond)}/s`
-  const slowest = slowestMeanSeconds > meanSeconds * 1.01 ? `, slowest rank ${shortDuration(slowestMeanSeconds)}` : ''
+function checkpointText(summary: CheckpointSummary): string {
+  const { count, sizeBytes, meanSeconds, slowestMeanSeconds, bytesPerSecond, slowestBytesPerSecond } = summary
+  const perSecond = (value: number | undefined) => (value === undefined ? '' : `, ${decimalBytes(value)}/s`)
+  const rate = perSecond(bytesPerSecond)
+  const slowest =
+    slowestMeanSeconds > meanSeconds * 1.01
+      ? `; until the last rank: ${shortDuration(slowestMeanSeconds)}${perSecond(slowestBytesPerSecond)}`
+      : ''
   return `${grouped(count)} of ${decimalBytes(sizeBytes)} in ${shortDuration(meanSeconds)} on average${rate}${slowest}`
 }
 

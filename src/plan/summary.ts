@@ -1,4 +1,7 @@
 // `plan` without flags: the size of a run before it is run.
+import { rankFileBytes } from '../checkpoint/formats.js'
+import { checkpointTotals, reportedBytes } from '../checkpoint/layout.js'
+import { trainingCheckpoints } from '../checkpoint/schedule.js'
 import type { Duration, Workload } from '../config/workload.js'
 import { typicalDims } from '../dataset/dims.js'
 import type { Plan, SplitPlan } from './types.js'
@@ -18,6 +21,20 @@ export interface SplitSummary {
   readonly bytesPerEpoch: number
   /** Each rank's share of computation in one epoch: no run is faster. */
   readonly computeSecondsPerEpoch: number
+}
+
+/** The checkpoints of a run. */
+export interface CheckpointsSummary {
+  /** Written in training, or in a run that does nothing else, and read back. */
+  readonly writes: number
+  readonly reads: number
+  readonly filesEach: number
+  /** Bytes of the files of one checkpoint, of all ranks, framing included. */
+  readonly bytesEach: number
+  /** What DLIO reports as the size of one. */
+  readonly reportedBytes: number
+  /** Most that one rank writes. */
+  readonly largestRankBytes: number
 }
 
 export interface PlanSummary {
@@ -43,6 +60,8 @@ export interface PlanSummary {
   }
   /** Computation of all epochs: the run takes at least as long. */
   readonly atLeastSeconds: number
+  /** Absent where none are taken. */
+  readonly checkpoints?: CheckpointsSummary
   readonly warnings: readonly { readonly code: string; readonly message: string }[]
 }
 
@@ -74,7 +93,23 @@ export function summarize(plan: Plan): PlanSummary {
       prefetchedSampleBytes: batchesAhead(workload) * plan.train.batchSize * sampleBytes * world.ranks,
     },
     atLeastSeconds: epochs * trainSummary.computeSecondsPerEpoch + evaluations * validSummary.computeSecondsPerEpoch,
+    ...(workload.workflow.checkpoint ? { checkpoints: checkpointsSummary(plan) } : {}),
     warnings: plan.warnings,
+  }
+}
+
+function checkpointsSummary({ workload, world, epochs, train }: Plan): CheckpointsSummary {
+  const { numCheckpointsWrite, numCheckpointsRead } = workload.checkpoint
+  const totals = checkpointTotals(workload, world.ranks)
+  const trains = workload.workflow.train
+  const byRank = rankFileBytes(workload, world.ranks)
+  return {
+    writes: trains ? trainingCheckpoints(workload, epochs, train.steps) : numCheckpointsWrite,
+    reads: trains ? 0 : numCheckpointsRead,
+    filesEach: totals.files,
+    bytesEach: byRank.reduce((sum, bytes) => sum + bytes, 0),
+    reportedBytes: reportedBytes(totals),
+    largestRankBytes: byRank.reduce((most, bytes) => Math.max(most, bytes), 0),
   }
 }
 
@@ -155,8 +190,14 @@ export function summaryTable(summary: PlanSummary): string {
     ])
     rows.push(['takes at least', `${timeText(summary.atLeastSeconds)} of computation`])
   } else rows.push(['epochs', 'none: workflow.train is off'])
+  if (summary.checkpoints) rows.push(['checkpoints', checkpointsText(summary.checkpoints)])
   const width = Math.max(...rows.map(([name]) => name.length))
   return rows.map(([name, text]) => `${name.padEnd(width)}  ${text}\n`).join('')
+}
+
+function checkpointsText({ writes, reads, filesEach, bytesEach, largestRankBytes }: CheckpointsSummary): string {
+  const back = reads > 0 ? `, ${count(reads)} read back` : ''
+  return `${count(writes)} written${back}: ${count(filesEach)} ${filesEach === 1 ? 'file' : 'files'} of ${bytesText(bytesEach)} each time, at most ${bytesText(largestRankBytes)} by one rank`
 }
 
 function filesText({ files, filesUsed, samplesPerFile, dataBytes }: SplitSummary): string {

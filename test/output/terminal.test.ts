@@ -160,6 +160,6 @@ test('a checkpoint row names the slowest rank’s time where it differs from ran
   const summary = summarize(saved, { ...settings, trains: false, checkpoints: true })
   assert.match(
     renderSummary({ summary, record: saved, warnings: [], replayed: 'x' }),
-    /^Checkpoints saved {2}1 of 4\.00 GB in 1\.0 s on average, 4\.00 GB\/s, slowest rank 3\.0 s$/m,
+    /^Checkpoints saved {2}1 of 4\.00 GB in 1\.0 s on average, 4\.00 GB\/s; until the last rank: 3\.0 s, 1\.33 GB\/s$/m,
   )
 })
