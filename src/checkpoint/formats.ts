@@ -2,22 +2,32 @@
 import type { Workload } from '../config/workload.js'
 import { rankFiles } from './layout.js'
 import { parallelismOf, placeOf } from './parallel.js'
+import { bundleIndex, bundleTail, checkpointList } from './tensorflow.js'
 import { torchArchive } from './torch-zip.js'
-import { type State, stateBytes } from './types.js'
+import { type StateFile, stateBytes } from './types.js'
 
-/** `torch`: what torch.save writes. `raw`: as many random bytes as the tensors have, as MLCommons' DLIO writes without torch. */
-export type StateFormat = 'torch' | 'raw'
+/**
+ * `torch`: what torch.save writes. `raw`: as many random bytes as the tensors have, as MLCommons' DLIO writes without torch. `tensorflow`: what
+ * tf.train.Checkpoint writes.
+ */
+export type StateFormat = 'torch' | 'raw' | 'tensorflow'
 
-export function stateFormat({ semantics }: Pick<Workload, 'semantics'>): StateFormat {
+export function stateFormat({ semantics, framework }: Pick<Workload, 'semantics' | 'framework'>): StateFormat {
+  if (framework === 'tensorflow') return 'tensorflow'
   return semantics === 'upstream' ? 'torch' : 'raw'
 }
 
-/** Extension of the files, with its dot: the same for both, since DLIO's raw files are called so too. */
-export const extension = '.pt'
+/** Extension that DLIO gives the name of a state, with its dot. Its raw files are called as torch's. */
+export function extensionOf(format: StateFormat): string {
+  return format === 'tensorflow' ? '.pb' : '.pt'
+}
 
-/** Bytes that the file of a state has. */
-export function fileBytes(state: State, format: StateFormat): number {
-  return format === 'torch' ? torchArchive(state, '0'.repeat(40)).byteLength : stateBytes(state)
+/** Bytes of all files that a state is saved in. */
+export function fileBytes({ name, state }: StateFile, format: StateFormat): number {
+  if (format === 'raw') return stateBytes(state)
+  if (format === 'torch') return torchArchive(state, '0'.repeat(40)).byteLength
+  const bytes = stateBytes(state)
+  return bytes + bundleTail().length + bundleIndex(bytes, 0).length + checkpointList(name + extensionOf(format)).length
 }
 
 /** Bytes of all files of one checkpoint, by rank. */
@@ -29,7 +39,7 @@ export function rankFileBytes(workload: Workload, ranks: number): number[] {
   return Array.from({ length: ranks }, (_, rank) => {
     const { pipelineRank, dataRank } = placeOf(rank, parallelism)
     const key = `${pipelineRank} ${dataRank === 0}`
-    const bytes = known.get(key) ?? rankFiles(workload, ranks, rank).reduce((sum, { state }) => sum + fileBytes(state, format), 0)
+    const bytes = known.get(key) ?? rankFiles(workload, ranks, rank).reduce((sum, file) => sum + fileBytes(file, format), 0)
     known.set(key, bytes)
     return bytes
   })

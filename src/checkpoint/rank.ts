@@ -8,10 +8,10 @@ import { crc32 } from '../formats/checksums.js'
 import { createWindow, IoPort, runAsync } from '../storage/io.js'
 import type { AsyncStorage } from '../storage/types.js'
 import { makeFolder } from './folder.js'
-import { extension, stateFormat } from './formats.js'
+import { extensionOf, stateFormat } from './formats.js'
 import { rankFiles } from './layout.js'
 import { PieceWriter, Stopped } from './piece-writer.js'
-import { rawParts, rawRanges, readRawPart, readTorch } from './read.js'
+import { rawParts, rawRanges, readBundle, readRawPart, readTorch } from './read.js'
 import { checkpointFolder } from './schedule.js'
 import type { StateFile, StatePart } from './types.js'
 import { stateBytes } from './types.js'
@@ -71,9 +71,15 @@ export class RankCheckpoints {
     const format = stateFormat(workload)
     this.writer ??= this.createWriter()
     return this.timed(async ({ name, state }) => {
-      const file = join(path, name + extension)
+      const file = join(path, name + extensionOf(format))
       const sums = format === 'raw' && verify ? new PartSums(stateBytes(state)) : undefined
-      await writeState(file, state, this.writer!, { format, direct, fsync, look: sums && ((part) => sums.add(part)) })
+      await writeState(file, state, this.writer!, {
+        format,
+        direct,
+        fsync,
+        writesList: this.options.rank === 0,
+        look: sums && ((part) => sums.add(part)),
+      })
       if (sums) this.sums.set(file, sums.values)
     })
   }
@@ -82,14 +88,16 @@ export class RankCheckpoints {
   load(epoch: number, step: number): Promise<PartTimes> {
     const { folder, workload, verify, stopped, storage } = this.options
     const path = join(folder, checkpointFolder(epoch, step))
+    const format = stateFormat(workload)
     const check = () => {
       if (stopped()) throw new Stopped()
     }
     return this.timed(async ({ name, state }) => {
-      const file = join(path, name + extension)
+      const file = join(path, name + extensionOf(format))
       check()
-      if (stateFormat(workload) === 'torch') {
-        await runAsync(readTorch(this.port(0), file, state, verify, check), storage)
+      if (format !== 'raw') {
+        const read = format === 'torch' ? readTorch : readBundle
+        await runAsync(read(this.port(0), file, state, verify, check), storage)
         return
       }
       const ranges = rawRanges(stateBytes(state))

@@ -1,6 +1,6 @@
 // Reading a checkpoint's file back, all of it, as the library does that DLIO would load it with. Contents are dropped.
 import { DataError } from '../errors.js'
-import { crc32 } from '../formats/checksums.js'
+import { crc32, crc32c } from '../formats/checksums.js'
 import { u32 } from '../formats/little-endian.js'
 import {
   localFixedBytes,
@@ -13,6 +13,7 @@ import {
 } from '../formats/npz/layout.js'
 import type { IoPort } from '../storage/io.js'
 import type { Io } from '../storage/types.js'
+import { bundleIndex, bundleNames, bundleTail } from './tensorflow.js'
 import { type State, stateBytes, tensorBytes, tensorsOf } from './types.js'
 
 /** What torch asks for at the end of an archive and before each tensor. */
@@ -104,22 +105,21 @@ function* readMember(port: IoPort, path: string, handle: number, member: MemberH
     Math.min(at + end - member.headerOffset, window.end),
   )
   let crc = verify ? crc32(held) : 0
-  let next = begin + held.length
+  const next = begin + held.length
   if (member.name.endsWith('/data.pkl')) checkPickle(path, held, begin, next === end)
-  crc = yield* readPieces(port, path, handle, next, end, verify, crc, check)
-  next = end
+  crc = yield* readPieces(port, path, handle, next, end, verify ? crc32 : undefined, crc, check)
   if (verify && crc !== member.crc32)
     throw new DataError(path, `member ${member.name} has CRC-32 ${hex(crc)}, its directory says ${hex(member.crc32)}: damaged`, begin)
 }
 
-/** Reads [begin, end) and returns the CRC-32 of it behind `crc`, where asked. */
+/** Reads [begin, end) and returns the checksum of it behind `crc`, where asked. */
 function* readPieces(
   port: IoPort,
   path: string,
   handle: number,
   begin: number,
   end: number,
-  sums: boolean,
+  sumOf: ((bytes: Uint8Array, initial: number) => number) | undefined,
   crc: number,
   check: Check,
 ): Io<number> {
@@ -129,7 +129,7 @@ function* readPieces(
     check()
     const got = yield port.read(handle, next, Math.min(window.capacity, end - next))
     if (got === 0) throw new DataError(path, `ends at byte ${next}; ${end - next} more bytes belong there: truncated`, next)
-    if (sums) sum = crc32(window.bytes.subarray(window.begin, window.end), sum)
+    if (sumOf) sum = sumOf(window.bytes.subarray(window.begin, window.end), sum)
     next += got
   }
   return sum
@@ -170,12 +170,48 @@ export function* readRawPart(
 ): Io<number> {
   const handle = yield port.open(path)
   try {
-    const sizeBytes = yield port.size(handle)
-    const expectedBytes = stateBytes(state)
-    if (sizeBytes !== expectedBytes)
-      throw new DataError(path, `has ${sizeBytes} bytes, the configuration's state ${expectedBytes}`, Math.min(sizeBytes, expectedBytes))
-    return yield* readPieces(port, path, handle, range.begin, range.end, verify, 0, check)
+    yield* expectSize(port, path, handle, stateBytes(state))
+    return yield* readPieces(port, path, handle, range.begin, range.end, verify ? crc32 : undefined, 0, check)
   } finally {
     yield port.close(handle)
   }
+}
+
+/**
+ * Reads what TensorFlow saved under the prefix `path`: the index, then the data. With `verify` the index must be the one of just this content.
+ * Errors: DataError, StorageError.
+ */
+export function* readBundle(port: IoPort, path: string, state: State, verify: boolean, check: Check): Io<void> {
+  const bytes = stateBytes(state)
+  const { data, index } = bundleNames(path)
+  const stored = yield* readSized(port, index, bundleIndex(bytes, 0).length)
+  const tail = bundleTail()
+  const handle = yield port.open(data)
+  try {
+    yield* expectSize(port, data, handle, bytes + tail.length)
+    const crc = yield* readPieces(port, data, handle, 0, bytes, verify ? crc32c : undefined, 0, check)
+    yield port.read(handle, bytes, tail.length)
+    const isSame = Buffer.compare(tail, port.window.bytes.subarray(port.window.begin, port.window.end)) === 0
+    if (!isSame) throw new DataError(data, 'does not end with the object graph of one variable a', bytes)
+    if (verify && Buffer.compare(bundleIndex(bytes, crc), stored) !== 0)
+      throw new DataError(data, `has CRC-32C ${hex(crc)}, which is not what ${index} says: damaged`)
+  } finally {
+    yield port.close(handle)
+  }
+}
+
+function* readSized(port: IoPort, path: string, byteLength: number): Io<Uint8Array> {
+  const handle = yield port.open(path)
+  try {
+    yield* expectSize(port, path, handle, byteLength)
+    return yield* readWhole(port, handle, 0, byteLength)
+  } finally {
+    yield port.close(handle)
+  }
+}
+
+function* expectSize(port: IoPort, path: string, handle: number, expectedBytes: number): Io<void> {
+  const sizeBytes = yield port.size(handle)
+  if (sizeBytes !== expectedBytes)
+    throw new DataError(path, `has ${sizeBytes} bytes, the configuration's state ${expectedBytes}`, Math.min(sizeBytes, expectedBytes))
 }

@@ -1,8 +1,11 @@
 // Saving one state in the file format of the mechanism that DLIO would use.
-import { crc32 } from '../formats/checksums.js'
+
+import { basename, dirname, join } from 'node:path'
+import { crc32, crc32c } from '../formats/checksums.js'
 import type { StateFormat } from './formats.js'
 import { LocalTarget } from './local-target.js'
 import type { PieceWriter } from './piece-writer.js'
+import { bundleIndex, bundleNames, bundleTail, checkpointList } from './tensorflow.js'
 import { archiveEnd, memberHeader, memberTrailer, torchArchive } from './torch-zip.js'
 import { type State, stateBytes, tensorsOf } from './types.js'
 
@@ -10,21 +13,48 @@ export interface WriteOptions {
   readonly format: StateFormat
   readonly direct: boolean
   readonly fsync: boolean
+  /** TensorFlow: all ranks would write the same file; one does. */
+  readonly writesList: boolean
   /** Sees raw content as it is written. */
   readonly look?: ((part: Uint8Array) => void) | undefined
 }
 
-/** Writes a state to `path`, which appears when it is complete. Errors: StorageError; Stopped where the run was stopped. */
+/**
+ * Writes a state to `path` (for TensorFlow: to the files that begin with it), which appears when it is complete. Errors: StorageError; Stopped
+ * where the run was stopped.
+ */
 export async function writeState(path: string, state: State, writer: PieceWriter, options: WriteOptions): Promise<void> {
+  if (options.format === 'tensorflow') await writeBundle(path, state, writer, options)
+  else if (options.format === 'torch') await writeFile(path, writer, options, () => writeTorch(state, writer))
+  else await writeFile(path, writer, options, () => writer.fill('uint8', stateBytes(state), options.look))
+}
+
+async function writeFile(path: string, writer: PieceWriter, options: WriteOptions, write: () => Promise<void>): Promise<void> {
   writer.begin(new LocalTarget(path, options))
   try {
-    if (options.format === 'torch') await writeTorch(state, writer)
-    else await writer.fill('uint8', stateBytes(state), options.look)
+    await write()
     await writer.end()
   } catch (error) {
     await writer.discard()
     throw error
   }
+}
+
+/** Data, index, and the list that names the latest save: readers look at them the other way round. */
+async function writeBundle(path: string, state: State, writer: PieceWriter, options: WriteOptions): Promise<void> {
+  const bytes = stateBytes(state)
+  const prefix = basename(path)
+  const names = bundleNames(prefix)
+  const file = (name: string, write: () => Promise<void>) => writeFile(join(dirname(path), name), writer, options, write)
+  let crc = 0
+  await file(names.data, async () => {
+    await writer.fill('int8', bytes, (part) => {
+      crc = crc32c(part, crc)
+    })
+    await writer.append(bundleTail())
+  })
+  await file(names.index, () => writer.append(bundleIndex(bytes, crc)))
+  if (options.writesList) await file(names.list, () => writer.append(checkpointList(prefix)))
 }
 
 async function writeTorch(state: State, writer: PieceWriter): Promise<void> {

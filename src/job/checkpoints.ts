@@ -2,6 +2,7 @@
 import { closeSync, openSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeFolders } from '../checkpoint/folder.js'
+import { stateFormat } from '../checkpoint/formats.js'
 import { type CheckpointTotals, checkpointTotals, reportedBytes } from '../checkpoint/layout.js'
 import { trainingCheckpoints } from '../checkpoint/schedule.js'
 import type { Warning, Workload } from '../config/workload.js'
@@ -36,6 +37,14 @@ export function planCheckpoints(workload: Workload, ranks: number): CheckpointPl
       'give a path, file:// or direct://',
     )
   const totals = checkpointTotals(workload, ranks)
+  if (stateFormat(workload) === 'tensorflow' && (totals.parameters !== undefined || totals.hasOptimizer))
+    throw refusal(
+      workload,
+      'framework',
+      'tensorflow',
+      'checkpoints of layers and optimizer states are written for PyTorch only: DLIO cannot load those of TensorFlow either',
+      'use --framework pytorch, or leave out model.num_layers and model.optimization_groups',
+    )
   return { folder: location.path, totals, sizeBytes: reportedBytes(totals) }
 }
 
