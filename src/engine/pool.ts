@@ -1,7 +1,7 @@
 // The threads of a run, and libuv's pool, which is as large as the calls that they keep in flight. Its first use fixes its size.
 import { type CrewLayout, layOutCrew } from '../checkpoint/sizes.js'
 import type { Plan } from '../plan/types.js'
-import { type LaneLayout, layOutLanes, mostPoolThreads } from './lanes.js'
+import { type LaneLayout, layOutLanes, mostPoolThreads, type ObjectTransport } from './lanes.js'
 
 export interface ThreadLayout {
   readonly lanes: LaneLayout
@@ -15,7 +15,7 @@ const noLanes: LaneLayout = { lanesPerRank: 0, lanes: 0, mode: 'blocking', threa
 /** Lays out the threads of a run, which may take checkpoints and read objects, and makes libuv's pool large enough, unless the user has chosen. To be called before anything uses the pool. */
 export function layOutThreads(
   plan: Pick<Plan, 'workload' | 'world'>,
-  extras: { readonly checkpoints: boolean; readonly objects: boolean },
+  extras: { readonly checkpoints: boolean; readonly objects: ObjectTransport },
 ): ThreadLayout {
   const { workflow } = plan.workload
   const lanes = workflow.train || workflow.evaluation ? layOutLanes(plan, extras.objects) : noLanes

@@ -12,7 +12,7 @@ import { ObjectMeter, type ObjectsRecord } from '../storage/object/meter.js'
 import type { ObjectAccess } from '../storage/object/read-options.js'
 import type { AccessGrant } from '../storage/object/types.js'
 import { GrantKeeper } from './grants.js'
-import { objectPieces, readExtent, requestSize } from './lanes.js'
+import { objectPieces, readExtent, requestSize, transportOf } from './lanes.js'
 import type { CheckpointThreadStart, ConductorStart, ReaderMessage, ReaderThreadStart, RunBase, ThreadMessage } from './messages.js'
 import { layOutThreads } from './pool.js'
 import { phaseCode, progressSlot, SharedState, timeSlot } from './shared-state.js'
@@ -95,7 +95,7 @@ export function startEngine(options: EngineOptions): Engine {
   const { objects, checkpoints } = options
   const { lanes: layout, crew: crewLayout } = layOutThreads(plan, {
     checkpoints: checkpoints !== undefined,
-    objects: objects !== undefined,
+    objects: transportOf(objects?.grant),
   })
   const pieces = objects && objectPieces(plan, objects.options)
   const { requestBytes, bounded } = pieces ? { ...pieces, bounded: false } : requestSize(plan, options.direct, layout.mode)

@@ -97,7 +97,7 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
       if (trains || only)
         layOutThreads(
           { workload, world: { ranks: options.ranks, hosts: 1 } },
-          { checkpoints: checkpoints !== undefined, objects: access.objects !== undefined },
+          { checkpoints: checkpoints !== undefined, objects: access.objects === undefined ? 'none' : 'http' },
         )
       log.event({ type: 'generationStart', atMs: Date.now() })
       await generateDataset(workload, {
