@@ -30,11 +30,9 @@ export interface Retrying {
   retries(failed: FailedAttempt): void
   /** The error that people see when it is given up; `reason` says why where the attempts or the budget are used up. */
   giveUp(failed: FailedAttempt, reason: string | undefined): unknown
-  /** Waits; replaced where somebody may want to be woken. */
-  sleep?(durationMs: number): Promise<void>
+  /** Waits that long, or less where there is nothing left to wait for. */
+  sleep(durationMs: number): Promise<void>
 }
-
-const sleepFor = (durationMs: number) => new Promise<void>((resolve) => setTimeout(resolve, durationMs))
 
 /**
  * Goes on after a first attempt has failed: runs `attempt` until it succeeds or is given up, and says how many attempts it took, the first
@@ -57,7 +55,7 @@ export async function withRetry(
     if (failed.elapsedMs + delayMs > policy.budgetMs)
       throw retrying.giveUp(failed, `the next attempt would begin after the ${policy.budgetMs / 1000} s that retries may take`)
     retrying.retries(failed)
-    if (verdict.next === 'retry') await (retrying.sleep ?? sleepFor)(delayMs)
+    if (verdict.next === 'retry') await retrying.sleep(delayMs)
     try {
       await attempt()
       return attempts + 1
