@@ -95,7 +95,7 @@ export async function startFaultServer(options: FaultServerOptions = {}): Promis
       await new Promise<void>((resolve) => socket.write(sent.subarray(at, at + pieceBytes), () => resolve()))
       if (fault.pauseMs !== undefined) await new Promise((resolve) => setTimeout(resolve, fault.pauseMs))
     }
-    if (fault.cutAt !== undefined && fault.cutBy === 'reset') setTimeout(() => socket.resetAndDestroy(), 5)
+    if (fault.cutAt !== undefined && fault.cutBy === 'reset') setTimeout(() => reset(socket), 5)
     else if (fault.cutAt !== undefined && fault.cutBy === 'silence') await new Promise(() => {})
     else if (fault.cutAt !== undefined || fault.closes === true) socket.end()
   }
@@ -133,6 +133,12 @@ export async function startFaultServer(options: FaultServerOptions = {}): Promis
   return server
 }
 
+function reset(socket: Socket): void {
+  // A TLS socket cannot be reset: it is cut off without the alert that says goodbye.
+  if (socket instanceof tls.TLSSocket) socket.destroy()
+  else socket.resetAndDestroy()
+}
+
 function parseRequest(text: string, connection: number, onConnection: number): SeenRequest {
   const [line = '', ...lines] = text.split('\r\n')
   const [method = '', target = ''] = line.split(' ')
@@ -150,6 +156,18 @@ export const failWith =
   (...error: Parameters<typeof errorAnswer>) =>
   (answer: Answer) =>
     Object.assign(answer, errorAnswer(...error))
+
+/** For {@link Fault.edit}: one header set, or removed. */
+export const withHeader =
+  (name: string, value: string | undefined) =>
+  ({ headers }: Answer) => {
+    if (value === undefined) delete headers[name]
+    else headers[name] = value
+  }
+
+export const withStatus = (status: number) => (answer: Answer) => {
+  answer.status = status
+}
 
 function answerTo({ target, headers }: SeenRequest, objects: Map<string, Buffer>): Answer {
   const path = decodeURIComponent(target.split('?', 1)[0]!)

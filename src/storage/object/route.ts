@@ -35,20 +35,19 @@ export class Route {
 
   /** Resolves when new credentials have come, or none will. */
   awaitGrant(): Promise<void> {
-    if (this.renewal === undefined) {
-      let settle = () => {}
-      const promise = new Promise<void>((resolve) => {
-        settle = resolve
-      })
-      this.renewal = { promise, settle }
-      const timer = setTimeout(() => {
-        this.renewal = undefined
-        settle()
-      }, renewalMs)
-      promise.then(() => clearTimeout(timer))
-      this.askForGrant()
-    }
-    return this.renewal.promise
+    if (this.renewal !== undefined) return this.renewal.promise
+    let settle = () => {}
+    const promise = new Promise<void>((resolve) => {
+      settle = resolve
+    })
+    this.renewal = { promise, settle }
+    const timer = setTimeout(() => {
+      this.renewal = undefined
+      settle()
+    }, renewalMs)
+    promise.then(() => clearTimeout(timer))
+    this.askForGrant()
+    return promise
   }
 }
 
