@@ -141,8 +141,6 @@ class Engine:
             ring.wait_for_news(seen, _LOOK_SECONDS)
 
     def _check(self) -> None:
-        if self._process_id != os.getpid():
-            raise EngineError("this loader was made by another process; iterate over it anew to get an engine of this one")
         if self._failure is not None:
             raise self._failure
         if not self._finalizer.alive:
@@ -181,6 +179,7 @@ class Engine:
         return self._failure
 
     def _disown(self) -> None:
+        self._failure = EngineError("this loader was made by another process; iterate over it anew to get an engine of this one")
         self._finalizer.detach()
         self._socket.close()
 

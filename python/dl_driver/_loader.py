@@ -15,7 +15,6 @@ from ._ring import Layout, RawBatch
 from .errors import ConfigError
 
 Overrides = Union[Sequence[str], Mapping[str, Any]]
-#: Fields that a framework profile has; giving one of them asks for the framework's own order (docs/profiles.md).
 _ON_FULL = ("error", "copy")
 _VARIABLE = ("list", "pad")
 
@@ -89,7 +88,8 @@ class BatchSource:
         self._resume_at = 0
         self._engine: Optional[Engine] = None
         self._active: Optional["weakref.ReferenceType[BatchIterator]"] = None
-        self._position = (0, 0)
+        self._ahead: Optional[Tuple[int, int]] = None
+        self._latest: Optional[Progress] = None
         self._measured: List[Dict[str, Any]] = []
         self._probed_uniform = True
         self.opened: Dict[str, Any] = self._engine_now().opened
@@ -112,29 +112,28 @@ class BatchSource:
         """The next iteration is epoch ``epoch``, counted from 0 as torch's samplers do."""
         if epoch < 0:
             raise ConfigError(f"epoch {epoch}: must be at least 0")
-        self._next_epoch = epoch + 1
-        self._resume_at = 0
+        self._next_epoch, self._resume_at = epoch + 1, 0
+        self._latest = None
 
     def state(self) -> Dict[str, int]:
         """Where the iteration stands: the epoch (from 0) and how many of its batches were handed out."""
-        epoch, step = self._position
-        if epoch == 0 or self._resume_at > 0:
+        latest = self._latest
+        if latest is None or latest.batches >= self.steps:
             return {"version": 1, "epoch": self._next_epoch - 1, "batches": self._resume_at}
-        if step >= self.steps:
-            return {"version": 1, "epoch": self._next_epoch - 1, "batches": 0}
-        return {"version": 1, "epoch": epoch - 1, "batches": step}
+        return {"version": 1, "epoch": latest.epoch - 1, "batches": latest.batches}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """The next iteration goes on where :meth:`state` was taken."""
         if state.get("version") != 1 or not {"epoch", "batches"} <= set(state):
             raise ConfigError(f"state {dict(state)!r}: must be what state_dict() has given")
-        self._next_epoch = int(state["epoch"]) + 1
-        self._resume_at = int(state["batches"])
-        self._position = (0, 0)
+        if not 0 <= int(state["batches"]) <= self.steps:
+            raise ConfigError(f"the state is at batch {state['batches']} of an epoch that has {self.steps}; it belongs to another configuration")
+        self._next_epoch, self._resume_at = int(state["epoch"]) + 1, int(state["batches"])
+        self._latest = None
 
     def samples(self, step: int, epoch: Optional[int] = None) -> List[Tuple[str, int]]:
         """The samples of step ``step`` (from 1) of an epoch (from 1; the present one by default): file and index in the file."""
-        epoch = epoch or max(1, self._position[0])
+        epoch = epoch or (1 if self._latest is None else self._latest.epoch)
         answer = self._engine_now().request({"op": "samples", "split": self.split, "epoch": epoch, "step": step})
         return [(str(file), int(sample)) for file, sample in answer["samples"]]
 
@@ -148,21 +147,42 @@ class BatchSource:
         engine = self._engine_now()
         engine.start(self.split, self._next_epoch, 0)
         raw = engine.take(0)
+        self._ahead = None
         self._probed_uniform = raw.uniform
         return raw.layouts if raw.uniform else raw.layouts[: len(raw.layouts) // raw.samples]
 
     def iterate(self) -> "BatchIterator":
-        """Begins the next epoch."""
-        engine = self._free_engine()
-        epoch, begin = self._next_epoch, self._resume_at
-        self._next_epoch, self._resume_at = epoch + 1, 0
-        if begin > self.steps:
-            raise ConfigError(f"the state is at batch {begin} of an epoch that has {self.steps}; it belongs to another configuration")
-        engine.start(self.split, epoch, begin)
-        iterator = BatchIterator(self, engine, epoch, begin)
-        if engine is self._engine:
+        """An iteration, which becomes the next epoch with its first batch: programs make some that they never use."""
+        if self._is_free():
+            self._read_ahead(self._engine_now())
+        return BatchIterator(self)
+
+    def begin(self, iterator: "BatchIterator") -> "Tuple[Engine, Progress]":
+        """The engine for an iteration whose first batch is wanted, and the epoch that it becomes."""
+        if self._is_free():
+            engine = self._engine_now()
+            self._read_ahead(engine)
             self._active = weakref.ref(iterator)
-        return iterator
+            self._ahead = None
+        else:
+            # Two at the same time have an engine each.
+            engine = Engine(self._options)
+            engine.start(self.split, self._next_epoch, self._resume_at)
+        progress = Progress(self._next_epoch, self._resume_at)
+        self._latest = progress
+        self._next_epoch, self._resume_at = self._next_epoch + 1, 0
+        return engine, progress
+
+    def _read_ahead(self, engine: Engine) -> None:
+        """Has the engine begin with what the next iteration will be."""
+        wanted = (self._next_epoch, self._resume_at)
+        if self._ahead != wanted:
+            engine.start(self.split, *wanted)
+            self._ahead = wanted
+
+    def _is_free(self) -> bool:
+        active = self._active() if self._active is not None else None
+        return active is None or active.is_finished
 
     def write_result(self, folder: Union[str, "os.PathLike[str]", None] = None) -> str:
         """Writes ``result.json`` of the epochs that were iterated to their end, with this loop's own step times; returns its path."""
@@ -192,15 +212,8 @@ class BatchSource:
                 self._engine.close()
             self._engine = Engine(self._options)
             self._active = None
+            self._ahead = None
         return self._engine
-
-    def _free_engine(self) -> Engine:
-        """An engine that no unfinished iteration uses: two at the same time have one each."""
-        engine = self._engine_now()
-        active = self._active() if self._active is not None else None
-        if active is None or active.is_finished:
-            return engine
-        return Engine(self._options)
 
     def _copies(self, engine: Engine, batch: int) -> bool:
         return self._on_full == "copy" and engine.is_crowded(batch % engine.ring.threads)
@@ -238,57 +251,70 @@ class BatchSource:
         return padded
 
 
+class Progress:
+    """How far an iteration is."""
+
+    __slots__ = ("batches", "epoch")
+
+    def __init__(self, epoch: int, batches: int) -> None:
+        self.epoch = epoch
+        #: Handed out, those before a resumed iteration included.
+        self.batches = batches
+
+
 class BatchIterator(Iterator[Any]):
     """One epoch."""
 
-    def __init__(self, source: BatchSource, engine: Engine, epoch: int, begin: int) -> None:
+    def __init__(self, source: BatchSource) -> None:
         self._source = source
-        self._engine = engine
-        self._epoch = epoch
-        self._next = begin
+        self._engine: Optional[Engine] = None
+        self._progress = Progress(0, 0)
         self._steps = source.steps
         self._finish = source._finish
-        self._begin = time.time()
+        self._began = 0.0
         self._asked = 0.0
-        self._given = 0.0
         self._load: List[float] = []
         self._step: List[float] = []
         self.is_finished = False
-        source._position = (epoch, begin)
 
     def __iter__(self) -> "BatchIterator":
         return self
 
     def __next__(self) -> Any:
         asked = time.perf_counter()
-        number = self._next
-        if self._given:
+        engine = self._engine
+        if engine is None:
+            engine, self._progress = self._source.begin(self)
+            self._engine = engine
+            self._began = time.time()
+        else:
             self._step.append(asked - self._asked)
-        if number >= self._steps:
-            self._end()
-            raise StopIteration
         self._asked = asked
+        progress = self._progress
+        number = progress.batches
+        if number >= self._steps:
+            self._end(engine)
+            raise StopIteration
         source = self._source
-        copies = source._copies(self._engine, number)
-        batch = self._finish(source._assemble(self._engine.take(number), copies))
-        self._next = number + 1
-        source._position = (self._epoch, number + 1)
-        self._given = time.perf_counter()
-        self._load.append(self._given - asked)
+        copies = source._copies(engine, number)
+        batch = self._finish(source._assemble(engine.take(number), copies))
+        progress.batches = number + 1
+        self._load.append(time.perf_counter() - asked)
         return batch
 
-    def _end(self) -> None:
+    def _end(self, engine: Engine) -> None:
         if self.is_finished:
             return
         self.is_finished = True
         source = self._source
         if source.split == "train" and self._load:
             compute = [step - load for step, load in zip(self._step, self._load)]
+            epoch = self._progress.epoch
             source._measured.append(
-                {"epoch": self._epoch, "begin": self._begin, "end": time.time(), "load": self._load, "step": self._step, "compute": compute}
+                {"epoch": epoch, "begin": self._began, "end": time.time(), "load": self._load, "step": self._step, "compute": compute}
             )
-        if self._engine is not source._engine:
-            self._engine.close()
+        if engine is not source._engine:
+            engine.close()
 
 
 def _stacked(values: List[np.ndarray]) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import weakref
 from typing import Any, Iterator, Mapping, Optional, Tuple, Union
 
 import numpy as np
@@ -66,7 +68,8 @@ def create_dataset(
     given = locals()
     profile = {name: given[name] for name in _PROFILE_FIELDS if given[name] is not None}
     tf = need("tensorflow")
-    source = BatchSource(
+    make_source = functools.partial(
+        BatchSource,
         config,
         framework="tensorflow",
         overrides=overrides,
@@ -84,13 +87,19 @@ def create_dataset(
         pad_value=pad_value,
         finish=_element,
     )
+    source = make_source()
     signature = _signature(tf, source)
+    # TensorFlow keeps the Python functions of data sets until the process ends; the engine shall end with the data set.
+    reference = weakref.ref(source)
 
     def elements() -> Iterator[Any]:
-        return source.iterate()
+        return (reference() or make_source()).iterate()
 
     dataset = tf.data.Dataset.from_generator(elements, output_signature=signature)
-    return dataset.apply(tf.data.experimental.assert_cardinality(source.steps))
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(source.steps))
+    # Data sets made from this one and their iterators refer to it.
+    dataset._dl_driver_source = source
+    return dataset
 
 
 def _element(batch: Batch) -> Any:
