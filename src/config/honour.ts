@@ -2,7 +2,7 @@
 import { ConfigError } from '../errors.js'
 import { printable } from './problems.js'
 import { nearest } from './suggest.js'
-import { type MapNode, mapNode, nodeAt } from './tree.js'
+import { type Entry, type MapNode, mapNode } from './tree.js'
 
 /** Each setting with what it then means. The keys are DLIO's; the texts are for `--help` and documents. */
 export const honourable = {
@@ -10,6 +10,8 @@ export const honourable = {
   read_type: '`reader.read_type: on_demand` opens a file for each sample',
   compression: '`dataset.compression: zip` compresses npz files',
   model_size: '`model.model_size` is the size of the flat checkpoint blob, where `model_size_bytes` is not given',
+  record_length:
+    '`dataset.record_length`, `…_stdev` and `…_resize`, the names before DLIO 2.1, are those with `_bytes` where these are not given',
 } as const satisfies Record<string, string>
 
 export type HonourName = keyof typeof honourable
@@ -34,14 +36,37 @@ export function parseHonour(text: string, where: string): HonourName[] {
   return honourNames.filter((name) => asked.includes(name))
 }
 
+/** For each honour that is about names: the section, and the key that each name stands for. */
+const renamed: Readonly<Partial<Record<HonourName, readonly [section: string, names: Readonly<Record<string, string>>]>>> = {
+  model_size: ['model', { model_size: 'model_size_bytes' }],
+  record_length: [
+    'dataset',
+    {
+      record_length: 'record_length_bytes',
+      record_length_stdev: 'record_length_bytes_stdev',
+      record_length_resize: 'record_length_bytes_resize',
+    },
+  ],
+}
+
 /** The workload with the keys that DLIO does not read under the names of those that it does. */
 export function withHonouredKeys(workload: MapNode, honoured: readonly HonourName[]): MapNode {
-  const model = workload.entries.get('model')
-  const size = nodeAt(workload, ['model', 'model_size'])
-  if (!honoured.includes('model_size') || model?.value.kind !== 'map' || size === undefined) return workload
-  const keys = new Map(model.value.entries)
-  const given = keys.get('model_size')!
-  keys.delete('model_size')
-  if (!keys.has('model_size_bytes')) keys.set('model_size_bytes', given)
-  return mapNode(new Map(workload.entries).set('model', { key: model.key, value: mapNode(keys, model.value.origin) }), workload.origin)
+  const sections = new Map(workload.entries)
+  for (const [section, names] of honoured.flatMap((name) => (renamed[name] ? [renamed[name]] : []))) {
+    const found = sections.get(section)
+    if (found?.value.kind !== 'map') continue
+    const keys = new Map<string, Entry>()
+    for (const [key, entry] of found.value.entries) {
+      const meant = Object.hasOwn(names, key) ? names[key] : undefined
+      if (meant === undefined) keys.set(key, entry)
+      else if (!found.value.entries.has(meant)) keys.set(meant, entry)
+    }
+    sections.set(section, { key: found.key, value: mapNode(keys, found.value.origin) })
+  }
+  return mapNode(sections, workload.origin)
+}
+
+/** The honour that takes a name which DLIO does not read at its word. */
+export function honourOfName(section: string, key: string): HonourName | undefined {
+  return honourNames.find((name) => renamed[name]?.[0] === section && Object.hasOwn(renamed[name][1], key))
 }

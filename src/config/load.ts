@@ -145,9 +145,15 @@ function withoutAliases(workload: MapNode, report: Report): MapNode {
     const section = sectionAliases.get(name)
     const shadowing = [...sectionAliases].find(([alias, target]) => target === name && workload.entries.has(alias))
     if (shadowing) report.warn('unread-section', `${name}: is not read where ${shadowing[0]}: stands, in DLIO as here`)
-    else entries.set(section ?? name, entry)
+    else entries.set(section ?? name, name === 'model' ? { key: entry.key, value: namedModel(entry.value) } : entry)
   }
   return mapNode(entries, workload.origin)
+}
+
+/** Before DLIO 2.1 the section was the name alone: `model: unet3d`. */
+function namedModel(model: ConfigNode): ConfigNode {
+  if (model.kind !== 'scalar' || typeof model.value !== 'string') return model
+  return mapNode(new Map([['name', { key: model.origin, value: model }]]), model.origin)
 }
 
 /** OmegaConf would resolve `${…}`; taken literally it would be a strange folder name. */

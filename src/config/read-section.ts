@@ -1,4 +1,5 @@
 // Applies the schema to one section of the tree: typed values with defaults, and everything that is wrong with what was given.
+import { honourOfName } from './honour.js'
 import { isSecret } from './problems.js'
 import type { Report } from './report.js'
 import { sections, topLevel } from './schema/index.js'
@@ -85,7 +86,8 @@ class Reading {
       )
       return
     }
-    this.report.unknownKey(origin, path, meant ? fullPath(this.section.name, meant) : suggestKey(this.section, name))
+    const honour = honourOfName(this.section.name, name)
+    this.report.unknownKey(origin, path, meant ? fullPath(this.section.name, meant) : suggestKey(this.section, name), honour)
   }
 }
 

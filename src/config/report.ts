@@ -50,10 +50,10 @@ export class Report {
   }
 
   /** A key that DLIO does not know: it says nothing and runs without it. */
-  unknownKey(origin: Origin, path: string, near: string | undefined): void {
+  unknownKey(origin: Origin, path: string, near: string | undefined, honour?: string): void {
     if (this.unknownKeys.length === maxUnknownKeys) this.unnamedUnknownKeys++
     else {
-      const hint = near ? `; did you mean ${near}?` : ''
+      const hint = `${near ? `; did you mean ${near}?` : ''}${honour ? `; --honour ${honour} takes it so` : ''}`
       this.unknownKeys.push({
         code: 'unknown-key',
         message: printable(`${placeOf(origin)}: ${path} is no key of DLIO and has no effect${hint}`),

@@ -71,6 +71,18 @@ test('model_size that is honoured is the size of the blob, where model_size_byte
   assert.match(problemsOf('model: {model_size: big}', { honour: ['model_size'] }), /model\.model_size_bytes = "big"/)
 })
 
+test('record_length that is honoured is record_length_bytes, with its deviation and resize', () => {
+  const lengths = (yaml: string, honour: readonly HonourName[] = ['record_length']) => {
+    const { recordLengthBytes, recordLengthBytesStdev, recordLengthBytesResize } = load(yaml, { honour }).workload.dataset
+    return [recordLengthBytes, recordLengthBytesStdev, recordLengthBytesResize]
+  }
+  const old = 'dataset: {record_length: 5000, record_length_stdev: 10, record_length_resize: 64}'
+  assert.deepEqual(lengths(old), [5000, 10, 64])
+  assert.deepEqual(lengths(old, []), [65536, 0, 0])
+  assert.deepEqual(lengths('dataset: {record_length: 5000, record_length_bytes: 7}'), [7, 0, 0])
+  assert.deepEqual(codes(old, ['record_length']), [])
+})
+
 test('words that DLIO does not mean to take are refused where they are honoured, and pass where they are not', () => {
   for (const [yaml, name] of [
     ['reader: {file_shuffle: offf}', 'file_shuffle'],
@@ -90,7 +102,8 @@ test('what is honoured is part of the workload and of its digest', () => {
 })
 
 test('each warning about a setting without effect names the honour that takes it at its word', () => {
-  const yaml = 'reader: {file_shuffle: off, read_type: on_demand}\ndataset: {format: npz, compression: zip}\nmodel: {model_size: 3}'
+  const yaml =
+    'reader: {file_shuffle: off, read_type: on_demand}\ndataset: {format: npz, compression: zip, record_length: 9}\nmodel: {model_size: 3}'
   const messages = load(`framework: pytorch\n${yaml}`).warnings.map(({ message }) => message)
   for (const name of Object.keys(honourable))
     assert.ok(

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { loadWorkload } from '#src/config/load.js'
 import type { Workload } from '#src/config/workload.js'
-import { fileOf, load, rendered, scratchFolder } from './helpers.js'
+import { fileOf, load, problemsOf, rendered, scratchFolder } from './helpers.js'
 
 const npz = 'dataset: {format: npz}\n'
 const messages = (yaml: string, options = {}) => load(yaml, options).warnings.map(({ code, message }) => `${code}: ${message}`)
@@ -275,4 +275,11 @@ test('CONFIG is a path or a bundled name, which goes before a file of that name'
   )
   assert.match(unknown(''), /CONFIG is a file/)
   assert.match(unknown('../package'), /ENOENT/)
+})
+
+test('a model that is a name alone is that name, as in workloads before DLIO 2.1; an override below it still holds', () => {
+  const model = (...overrides: string[]) => load('model: bert\nframework: tensorflow', { overrides }).workload.model
+  assert.equal(model().name, 'bert')
+  assert.deepEqual([model('model.model_size_bytes=5').name, model('model.model_size_bytes=5').sizeBytes], ['bert', 5])
+  assert.match(problemsOf('model: [bert]'), /model = \["bert"\][\s\S]*must be a mapping of keys to values/)
 })

@@ -41,6 +41,7 @@ function workloadProperties(): Record<string, unknown> {
   for (const [name, spec] of Object.entries(topLevel.keys)) properties[name] = keySchema(spec)
   for (const { name, aliases = [] } of Object.values<Section>(sections))
     for (const own of [name, ...aliases]) properties[own] = reference(name)
+  properties.model = { anyOf: [reference('model'), { type: 'string', description: 'The name alone, as before DLIO 2.1.' }] }
   const profiles = Object.entries<Section>(profileSections).map(([framework, { name }]) => [framework, reference(name)] as const)
   properties[profilesKey] = object(Object.fromEntries(profiles), "The framework's own rules instead of DLIO's.")
   properties[generalProfileKey] = {
