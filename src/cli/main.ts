@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { packageInfo } from '../package.js'
 import { registerAggregate } from './aggregate.js'
 import { registerCompare } from './compare.js'
+import { registerDoctor } from './doctor.js'
 import { reportError } from './errors.js'
 import { registerGenerate } from './generate.js'
 import { registerInspect } from './inspect.js'
@@ -20,6 +21,7 @@ Examples:
   dl-driver inspect data/train/*.npz                                what data files hold
   dl-driver aggregate results                                       metrics of finished runs, computed again
   dl-driver compare results/before results/after                    whether one run is worse than another
+  dl-driver doctor s3://bucket/prefix                               whether this machine can do it, and who fails why
 
 Exit codes: 0 done; 1 the run failed; 2 the command line or the configuration is wrong; 3 AU below target under --strict-au;
 4 compare found a regression; 130 interrupted.`
@@ -45,6 +47,7 @@ export function main(argv: readonly string[]): void {
   registerAggregate(program)
   registerCompare(program)
   registerServe(program)
+  registerDoctor(program)
   for (const command of program.commands) command.exitOverride().showHelpAfterError('(run with --help for the options and examples)')
   program.parseAsync(argv, { from: 'user' }).catch((error: unknown) => {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2
