@@ -1,7 +1,9 @@
 // Files written in large pieces: while the system writes one, the next is being filled.
+import type { StateType } from '../config/workload.js'
 import { createKernelMemory } from '../dataset/content/kernel.js'
+import type { CrcKind } from '../formats/checksums.js'
 import { directAlignment } from '../storage/local.js'
-import { contentOverrun, contentStateBytes, StateContent } from './content.js'
+import { contentOverrun, contentPartBytes, contentStateBytes, StateContent } from './content.js'
 
 /** Thrown where the run was asked to stop. */
 export class Stopped extends Error {}
@@ -53,9 +55,14 @@ export class PieceWriter {
     return this.handedOver + this.gathered
   }
 
-  /** Makes the generators of these types, and touches all of the memory. */
-  prepare(types: readonly Parameters<StateContent['fill']>[0][]): void {
-    for (const type of types) for (const begin of this.begins) this.content.fill(type, begin, begin + this.options.pieceBytes)
+  /** Makes the generators of these types and their checksums, and touches all of the memory. */
+  prepare(types: readonly StateType[], sum: CrcKind): void {
+    const end = this.begins[1] + this.options.pieceBytes
+    for (const type of types)
+      for (let at = this.begins[0]; at < end; at += contentPartBytes) {
+        this.content.fill(type, at, Math.min(at + contentPartBytes, end))
+        this.content.checksum(sum, 0)
+      }
   }
 
   begin(target: PieceTarget): void {
@@ -75,16 +82,22 @@ export class PieceWriter {
     }
   }
 
-  /** Appends `byteLength` bytes of content; `look` sees each part of it before it is written. */
-  async fill(type: Parameters<StateContent['fill']>[0], byteLength: number, look?: (part: Uint8Array) => void): Promise<void> {
+  /**
+   * Appends `byteLength` bytes of content. Returns their CRC of the kind that `sum` says, 0 without; `look` sees each part of them before it is
+   * written.
+   */
+  async fill(type: StateType, byteLength: number, sum?: CrcKind, look?: (part: Uint8Array) => void): Promise<number> {
+    let crc = 0
     for (let left = byteLength; left > 0; ) {
-      const count = Math.min(left, this.options.pieceBytes - this.gathered, cacheBytes)
+      const count = Math.min(left, this.options.pieceBytes - this.gathered, contentPartBytes)
       const begin = this.begins[this.current] + this.gathered
-      this.content.fill(type, begin, begin + count)
-      look?.(this.bytes.subarray(begin, begin + count))
+      const part = this.content.fill(type, begin, begin + count)
+      if (sum) crc = this.content.checksum(sum, crc)
+      look?.(part)
       await this.advance(count)
       left -= count
     }
+    return crc
   }
 
   /** Writes the rest and gives the file its name. */
@@ -124,6 +137,3 @@ export class PieceWriter {
     this.gathered = 0
   }
 }
-
-/** Content is made in parts that stay in the processor's cache for whoever looks at them. */
-const cacheBytes = 256 * 1024

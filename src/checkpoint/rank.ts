@@ -54,11 +54,13 @@ export class RankCheckpoints {
     const { workload } = this.options
     if (this.files.length === 0) return
     this.writer = this.createWriter()
+    const format = stateFormat(workload)
+    const { modelDatatype, optimizerDatatype } = workload.model
     this.writer.prepare(
-      stateFormat(workload) === 'raw' ? ['uint8'] : [workload.model.modelDatatype, workload.model.optimizerDatatype, 'int8'],
+      format === 'torch' ? ['int8', modelDatatype, optimizerDatatype] : ['int8'],
+      format === 'tensorflow' ? 'crc32c' : 'crc32',
     )
-    if (workload.checkpoint.numCheckpointsRead > 0) this.port(stateFormat(workload) === 'raw' ? rawParts - 1 : 0)
-    crc32(new Uint8Array(0))
+    if (workload.checkpoint.numCheckpointsRead > 0) this.port(format === 'raw' ? rawParts - 1 : 0)
   }
 
   /** Saves the rank's files of a checkpoint. Errors: StorageError, Stopped. */

@@ -1,7 +1,7 @@
 // Saving one state in the file format of the mechanism that DLIO would use.
 
 import { basename, dirname, join } from 'node:path'
-import { crc32, crc32c } from '../formats/checksums.js'
+import { crc32 } from '../formats/checksums.js'
 import type { StateFormat } from './formats.js'
 import { LocalTarget } from './local-target.js'
 import type { PieceWriter } from './piece-writer.js'
@@ -26,10 +26,10 @@ export interface WriteOptions {
 export async function writeState(path: string, state: State, writer: PieceWriter, options: WriteOptions): Promise<void> {
   if (options.format === 'tensorflow') await writeBundle(path, state, writer, options)
   else if (options.format === 'torch') await writeFile(path, writer, options, () => writeTorch(state, writer))
-  else await writeFile(path, writer, options, () => writer.fill('uint8', stateBytes(state), options.look))
+  else await writeFile(path, writer, options, () => writer.fill('uint8', stateBytes(state), undefined, options.look))
 }
 
-async function writeFile(path: string, writer: PieceWriter, options: WriteOptions, write: () => Promise<void>): Promise<void> {
+async function writeFile(path: string, writer: PieceWriter, options: WriteOptions, write: () => Promise<unknown>): Promise<void> {
   writer.begin(new LocalTarget(path, options))
   try {
     await write()
@@ -45,12 +45,10 @@ async function writeBundle(path: string, state: State, writer: PieceWriter, opti
   const bytes = stateBytes(state)
   const prefix = basename(path)
   const names = bundleNames(prefix)
-  const file = (name: string, write: () => Promise<void>) => writeFile(join(dirname(path), name), writer, options, write)
+  const file = (name: string, write: () => Promise<unknown>) => writeFile(join(dirname(path), name), writer, options, write)
   let crc = 0
   await file(names.data, async () => {
-    await writer.fill('int8', bytes, (part) => {
-      crc = crc32c(part, crc)
-    })
+    crc = await writer.fill('int8', bytes, 'crc32c')
     await writer.append(bundleTail())
   })
   await file(names.index, () => writer.append(bundleIndex(bytes, crc)))
@@ -67,10 +65,7 @@ async function writeTorch(state: State, writer: PieceWriter): Promise<void> {
     if (member.content !== undefined) {
       crc = crc32(member.content)
       await writer.append(member.content)
-    } else
-      await writer.fill(tensors[member.tensorIndex!]!.type, member.byteLength, (part) => {
-        crc = crc32(part, crc)
-      })
+    } else crc = await writer.fill(tensors[member.tensorIndex!]!.type, member.byteLength, 'crc32')
     crcs.push(crc)
     await writer.append(memberTrailer(member, crc))
   }
