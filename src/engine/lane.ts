@@ -227,5 +227,9 @@ export class Lane {
 
 function sampleReader({ workload, readerOptions }: LaneContext, reader: SampleReader): SampleReader {
   if (!usesGenerators(workload)) return reader
-  return new GeneratorFiles(reader, workload.dataset.numSamplesPerFile, readerOptions.extent === 'file')
+  return new GeneratorFiles(
+    reader,
+    workload.dataset.numSamplesPerFile,
+    readerOptions.extent === 'file' && workload.dataset.format !== 'parquet',
+  )
 }

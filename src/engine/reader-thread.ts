@@ -1,5 +1,6 @@
 // What a reader thread does: drive its lanes, blocking one after the other or many on its event loop, and sleep when nobody has credit.
 import type { MessagePort } from 'node:worker_threads'
+import type { Workload } from '../config/workload.js'
 import { fixedSampleBytes } from '../dataset/dims.js'
 import { unpackList } from '../dataset/file-lists.js'
 import { computedFiles } from '../dataset/naming.js'
@@ -97,7 +98,13 @@ function readerOptions({ workload, read }: ReaderThreadStart): ReaderOptions {
     elementType: dataset.recordElementType,
     keepOpen: extent === 'upstream' && (reader.keepsFilesOpen || usesGenerators(workload)),
     sampleBytes: fixedSampleBytes(workload),
+    columns: columnsOf(workload.storage.options),
   }
+}
+
+/** `storage_options.columns` of MLCommons' DLIO: the columns of parquet files that are read. */
+function columnsOf({ columns }: Workload['storage']['options']): readonly string[] | undefined {
+  return Array.isArray(columns) && columns.length > 0 ? columns.map(String) : undefined
 }
 
 /** A word that nobody wakes: waiting on it is sleeping, more precisely than a timer does. */

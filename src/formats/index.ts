@@ -17,6 +17,7 @@ const table: Readonly<Record<string, () => Format>> = {
   indexed_binary: () => indexedBinaries().indexedBinary,
   mmap_indexed_binary: () => indexedBinaries().mmapIndexedBinary,
   synthetic: () => lazily<typeof import('./synthetic/index.js')>('formats/synthetic/index.js').synthetic,
+  parquet: () => lazily<typeof import('./parquet/index.js')>('formats/parquet/index.js').parquet,
 }
 
 /** Names of the formats that can be read, written and inspected. */
@@ -49,6 +50,7 @@ export function formatNameOf(fileName: string, firstBytes: () => Uint8Array): st
   const starts = (...magic: number[]) => bytes.length >= magic.length && magic.every((byte, i) => bytes[i] === byte)
   if (starts(0x50, 0x4b, 0x03, 0x04)) return 'npz'
   if (starts(0xff, 0xd8, 0xff)) return 'jpeg'
+  if (starts(0x50, 0x41, 0x52, 0x31)) return 'parquet'
   if (starts(0x89, 0x50, 0x4e, 0x47)) return 'png'
   if (starts(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59)) return 'npy'
   if (starts(0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a)) return 'hdf5'

@@ -99,6 +99,8 @@ export interface ParquetSpec {
   readonly rowGroupSize: number
   /** Rows of one write, none of whose row groups is longer; 0: a row group. */
   readonly generationBatchSize: number
+  /** Column to partition the data set by. */
+  readonly partitionBy: string | null
 }
 
 /** Files beside a data file: TFRecord's `index`; the `offsets` and `sizes` of indexed binaries. */
