@@ -1,10 +1,10 @@
 // Computes a job's metrics again from its recorded steps, finds the program whose arithmetic its stored numbers follow, and lists what differs.
 import { basename } from 'node:path'
-import type { DlioMetric } from '../metrics/dlio-metric.js'
+import type { DlioMetric, RankFigures } from '../metrics/dlio-metric.js'
 import { busyAndTotal, type Figures, type Formula, type FormulaName, formulas } from '../metrics/formulas.js'
 import type { RankRecord, StepsRecord } from '../metrics/records.js'
 import type { MetricSettings } from '../metrics/settings.js'
-import { rankFigures, type Summary, type SummaryInput, summarize, windowRule } from '../metrics/summary.js'
+import { metricOf, rankFigures, type Summary, summarize, windowRule } from '../metrics/summary.js'
 import type { Job } from './jobs.js'
 
 /** Stored and computed numbers agree within this relative difference. */
@@ -42,7 +42,9 @@ export interface Recomputation {
 interface Attempt {
   readonly formula: FormulaName
   readonly recordBytes: number
-  readonly summary: Summary
+  readonly metric: DlioMetric
+  /** Everything of this program's own that follows from the same records. */
+  readonly summary: () => Summary
   readonly compared: number
   readonly differences: readonly Difference[]
 }
@@ -59,9 +61,9 @@ export function recompute(job: Job): Recomputation {
   return {
     formula: best.formula,
     fitting: [...new Set(attempts.filter(({ differences }) => differences.length === 0).map(({ formula }) => formula))],
-    metric: best.summary.metric,
+    metric: best.metric,
     recordBytes: best.recordBytes,
-    own: attempts[0]!.summary,
+    own: attempts[0]!.summary(),
     comparedNumbers: best.compared,
     differences: best.differences,
   }
@@ -76,10 +78,18 @@ function attempt(job: Job, settings: MetricSettings, name: FormulaName): Attempt
   const comparison = new Comparison()
   const formula = formulas[name]
   const input = { ...job.input, ranks: withBlockTimes(job, settings, formula, comparison) }
-  compareRanks(job, input, settings, formula, comparison)
-  const summary = summarize(input, settings, name)
-  if (job.stored) compareMetric(job.stored.metric, summary.metric, basename(job.stored.path), comparison)
-  return { formula: name, recordBytes: settings.recordBytes, summary, compared: comparison.count, differences: comparison.differences }
+  const ranks = rankFigures(input, settings, formula)
+  compareRanks(job, ranks, comparison)
+  const metric = metricOf(input, settings, formula, ranks)
+  if (job.stored) compareMetric(job.stored.metric, metric, basename(job.stored.path), comparison)
+  return {
+    formula: name,
+    recordBytes: settings.recordBytes,
+    metric,
+    summary: () => summarize(input, settings, name),
+    compared: comparison.count,
+    differences: comparison.differences,
+  }
 }
 
 class Comparison {
@@ -136,8 +146,7 @@ function withBlockTimes(job: Job, settings: MetricSettings, formula: Formula, co
 }
 
 /** The figures that each rank stored for its blocks and evaluations. */
-function compareRanks(job: Job, input: SummaryInput, settings: MetricSettings, formula: Formula, comparison: Comparison): void {
-  const computed = rankFigures(input, settings, formula)
+function compareRanks(job: Job, computed: readonly RankFigures[], comparison: Comparison): void {
   const noted = new Set(comparison.differences.map(({ file, key }) => `${file} ${key}`))
   job.ranks.forEach(({ record, figures }, r) => {
     const file = `${record.rank}_output.json`

@@ -104,6 +104,16 @@ export function summarizeRun(record: RunRecord, workload: Workload): Summary {
   return summarize(record, metricSettings(workload))
 }
 
+/** DLIO's `metric` alone, from the figures of the ranks under the same formula. Pure. */
+export function metricOf(input: SummaryInput, settings: MetricSettings, formula: Formula, ranks: readonly RankFigures[]): DlioMetric {
+  return dlioMetric(
+    settings,
+    checkpointEvents(input),
+    settings.trains ? joinTraining(ranks, formula) : undefined,
+    settings.evaluates ? joinEvaluations(ranks, formula) : undefined,
+  )
+}
+
 /** All metrics of records under a formula. Pure. */
 export function summarize(input: SummaryInput, settings: MetricSettings, formulaName: FormulaName = 'default'): Summary {
   const formula = formulas[formulaName]
