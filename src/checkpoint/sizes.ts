@@ -1,5 +1,6 @@
 // How large the requests of checkpoints are, and how many threads make them. Pure.
 import { availableParallelism } from 'node:os'
+import type { RankRange } from '../cluster/world.js'
 import type { Workload } from '../config/workload.js'
 import { rankFiles } from './layout.js'
 import { rawParts } from './read.js'
@@ -23,14 +24,18 @@ export interface CrewLayout {
   readonly requestBytes: number
 }
 
-/** One thread for each processor at most: they only make content, the system's calls run in libuv's pool. */
-export function layOutCrew(workload: Workload, ranks: number, cores: number = availableParallelism()): CrewLayout {
+/** `ranks`: of the job. One thread for each processor at most: they only make content, the system's calls run in libuv's pool. */
+export function layOutCrew(
+  workload: Workload,
+  ranks: number,
+  { begin, end }: RankRange = { begin: 0, end: ranks },
+  cores: number = availableParallelism(),
+): CrewLayout {
   const { direct } = workload.checkpoint
-  const busy = Array.from({ length: ranks }, (_, rank) => rank).filter((rank) => rankFiles(workload, ranks, rank).length > 0).length
+  const local = Array.from({ length: end - begin }, (_, rank) => rank)
+  const busy = local.filter((rank) => rankFiles(workload, ranks, begin + rank).length > 0).length
   const count = Math.max(1, Math.min(busy, cores))
-  const threads = Array.from({ length: count }, (_, thread) =>
-    Array.from({ length: ranks }, (_, rank) => rank).filter((rank) => rank % count === thread),
-  )
+  const threads = Array.from({ length: count }, (_, thread) => local.filter((rank) => rank % count === thread))
   const share = (buffers: number) => {
     const fair = 2 ** Math.floor(Math.log2(directMemoryBytes / (buffers * Math.max(busy, 1))))
     return Math.min(directBytes, Math.max(MiB, fair))

@@ -12,17 +12,17 @@ import { RankCheckpoints } from './rank.js'
 
 /** Runs until the main thread says `end`. */
 export function checkpointThread(start: CheckpointThreadStart, port: MessagePort): Promise<void> {
-  const { workload, world, commands } = start
+  const { workload, world, localRanks, commands } = start
   const state = new SharedState(start.layout, start.state)
   const clock = new Clock(start.clockBaseMs)
-  const crew = new CrewState(world.ranks, start.crew)
+  const crew = new CrewState(localRanks.end - localRanks.begin, start.crew)
   const storage = new AsyncLocalStorage(workload.checkpoint.direct, privateMeter())
   const ranks = start.ranks.map((rank) => ({
     rank,
     checkpoints: new RankCheckpoints({
       workload,
       ranks: world.ranks,
-      rank,
+      rank: localRanks.begin + rank,
       folder: start.folder,
       verify: start.verify,
       pieceBytes: start.pieceBytes,

@@ -1,11 +1,16 @@
 // `dlio_benchmark`: DLIO's command name and Hydra's command line for the same job; the parts are in hydra/.
+import { together } from '../cluster/agreement.js'
+import { joinWorld } from '../cluster/join.js'
+import { launchOf } from '../cluster/launcher.js'
+import type { World } from '../cluster/world.js'
 import { lazily, packageInfo } from '../package.js'
 import { type HydraArguments, parseArguments } from './hydra/arguments.js'
 import { type Composition, compose, type Surroundings } from './hydra/compose.js'
-import { launchedWorld, semanticsFrom } from './hydra/environment.js'
+import { semanticsFrom } from './hydra/environment.js'
 import { HydraError } from './hydra/errors.js'
 import { configText, help, infoText } from './hydra/info.js'
-import { runProgram } from './hydra/program.js'
+import { reportHydra, runProgram } from './hydra/program.js'
+import { inWorld } from './in-world.js'
 
 /** Runs the program with the arguments behind its name, and sets the exit code. */
 export function main(argv: readonly string[]): void {
@@ -13,30 +18,38 @@ export function main(argv: readonly string[]): void {
 }
 
 async function run(argv: readonly string[], surroundings: Surroundings): Promise<number> {
+  const { env } = surroundings
   const args = parseArguments(argv)
-  if (args.help || args.hydraHelp) return print(help)
-  if (args.version) return print(`${packageInfo().version}\n`)
-  const composition = compose(args, surroundings)
-  if (args.cfg !== undefined) return print(configText(args.cfg, args, composition, surroundings))
-  if (args.info) return print(infoText(composition))
+  // What only tells something is told once, and needs nobody else.
+  const text = information(args, surroundings)
+  if (text !== undefined) return (launchOf(env)?.rank ?? 0) === 0 ? print(text) : 0
   const ranks = ranksOf(args)
-  const semantics = semanticsFrom(surroundings.env)
-  const world = launchedWorld(surroundings.env)
-  if (world.size > 1) {
-    // One clear error for the job, not one a rank.
-    if (world.rank > 0) return 1
-    throw new HydraError(
-      `${world.size} ranks were started by an MPI launcher, which this dlio_benchmark does not join yet; ` +
-        `start it once, without mpirun, with --ranks ${world.size}`,
-    )
+  const joining = joinWorld(env)
+  let composition: Composition | undefined
+  const work = async (world: World) => {
+    // Folders are named after the time: the same for all processes.
+    const now = new Date(await world.broadcast(surroundings.now.getTime()))
+    const settled = await together(world, () => ({ composition: compose(args, { ...surroundings, now }), semantics: semanticsFrom(env) }))
+    composition = settled.composition
+    const { runComposed } = lazily<typeof import('./hydra/run.js')>('cli/hydra/run.js')
+    return runComposed({ ...settled, surroundings, world, launch: joining.launch })
   }
-  const { runComposed } = lazily<typeof import('./hydra/run.js')>('cli/hydra/run.js')
-  try {
-    return await runComposed({ composition, surroundings, semantics, ranks })
-  } catch (error) {
-    process.stderr.write(`Error executing job with overrides: ${taskList(composition)}\n`)
-    throw error
-  }
+  return inWorld(
+    () => joining.world(ranks),
+    work,
+    (error) => {
+      if (composition !== undefined) process.stderr.write(`Error executing job with overrides: ${taskList(composition)}\n`)
+      return reportHydra(error)
+    },
+  )
+}
+
+/** What the command line asks to be told instead of a run. */
+function information(args: HydraArguments, surroundings: Surroundings): string | undefined {
+  if (args.help || args.hydraHelp) return help
+  if (args.version) return `${packageInfo().version}\n`
+  if (args.cfg !== undefined) return configText(args.cfg, args, compose(args, surroundings), surroundings)
+  return args.info ? infoText(compose(args, surroundings)) : undefined
 }
 
 function print(text: string): number {

@@ -1,38 +1,78 @@
 // What `dl-driver generate` does: load the workload, generate, tell how it goes.
+import { together } from '../cluster/agreement.js'
+import { joinWorld } from '../cluster/join.js'
+import type { Launch } from '../cluster/launcher.js'
+import type { World } from '../cluster/world.js'
 import type { Workload } from '../config/workload.js'
 import { type GenerateReport, generateDataset } from '../dataset/generate.js'
 import { lazily } from '../package.js'
+import { reportError } from './errors.js'
 import type { GenerateCommandOptions } from './generate.js'
 import { GenerateProgressView, sizeText } from './generate-progress.js'
+import { inWorld, listenInWorld } from './in-world.js'
 
 /** Version of what `--json` prints. */
 const schemaVersion = 1
 
-/** Runs the command. Throws ConfigError (nothing was touched), StorageError, and RunError with exit code 130 after Ctrl-C. */
-export async function generateCommand(config: string, overrides: readonly string[], options: GenerateCommandOptions): Promise<void> {
+/** Runs the command, in whatever world its launcher made, and returns the exit code: 2 where nothing was touched, 130 after Ctrl-C. */
+export function generateCommand(config: string, overrides: readonly string[], options: GenerateCommandOptions): Promise<number> {
+  const { launch, world } = joinWorld(process.env)
+  return inWorld(
+    () => world(options.ranks),
+    (world) => generateInWorld(config, overrides, world.process === 0 ? options : { ...options, quiet: true, json: false }, world, launch),
+    reportError,
+  )
+}
+
+async function generateInWorld(
+  config: string,
+  overrides: readonly string[],
+  options: GenerateCommandOptions,
+  world: World,
+  launch: Launch | undefined,
+): Promise<number> {
   const { loadWorkload } = lazily<typeof import('../config/load.js')>('config/load.js')
   const { semantics, framework, honour } = options
-  const { workload, warnings } = loadWorkload({ config, overrides, semantics, framework, honour, generateOnly: true })
-  for (const { message } of warnings) process.stderr.write(`warning: ${message}\n`)
+  const { workload, warnings } = await together(world, () =>
+    loadWorkload({ config, overrides, semantics, framework, honour, generateOnly: true }),
+  )
+  if (world.process === 0)
+    for (const { message } of warnings)
+      process.stderr.write(`warning: ${message}
+`)
 
-  const interruption = new AbortController()
-  const interrupt = (): void => interruption.abort()
-  process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
+  const interruption = listenInWorld(world, launch)
   const view = options.quiet === true ? undefined : new GenerateProgressView(process.stderr)
   let report: GenerateReport
   try {
-    report = await generateDataset(workload, {
-      ranks: options.ranks,
-      resume: options.resume ?? false,
-      signal: interruption.signal,
-      ...(view === undefined ? {} : { onProgress: (progress) => view.show(progress) }),
-    })
+    report = await together(world, () =>
+      generateDataset(workload, {
+        ranks: world.ranks,
+        share: { part: world.process, parts: world.processes },
+        localProcesses: world.localProcesses,
+        resume: options.resume ?? false,
+        signal: interruption.signal,
+        ...(view === undefined ? {} : { onProgress: (progress) => view.show(progress) }),
+      }),
+    )
   } finally {
     view?.end()
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
+    interruption.end()
   }
+  report = await wholeReport(report, world)
   if (options.quiet !== true) process.stderr.write(`${summary(report, workload, options.verbose ?? false)}\n`)
-  if (options.json === true) process.stdout.write(`${JSON.stringify(jsonReport(report, workload, options.ranks))}\n`)
+  if (options.json === true) process.stdout.write(`${JSON.stringify(jsonReport(report, workload, world.ranks))}\n`)
+  return 0
+}
+
+/** What all processes did together. */
+async function wholeReport(own: GenerateReport, world: World): Promise<GenerateReport> {
+  const [files = 0, bytes = 0, cpuSeconds = 0, skipped = 0, threads = 0] = await world.reduce(
+    [own.files, own.bytes, own.cpuSeconds, own.skipped, own.threads],
+    'sum',
+  )
+  const [seconds = 0] = await world.reduce([own.seconds], 'max')
+  return { ...own, files, bytes, cpuSeconds, skipped, threads, seconds }
 }
 
 /** The last line: what there is now, how fast it came, where it is. */

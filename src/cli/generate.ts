@@ -38,6 +38,6 @@ export function registerGenerate(program: Command): void {
     .addHelpText('after', examples)
     .action(async (config: string, overrides: string[], options: GenerateCommandOptions) => {
       const { generateCommand } = lazily<typeof import('./generate-command.js')>('cli/generate-command.js')
-      await generateCommand(config, overrides, options)
+      process.exitCode = await generateCommand(config, overrides, options)
     })
 }

@@ -1,5 +1,8 @@
 // What `dl-driver run` does around a job: configuration, progress, Ctrl-C, the table at the end, the exit code.
-import { join } from 'node:path'
+import { join, parse } from 'node:path'
+import { fromFirst, together } from '../cluster/agreement.js'
+import { type Joining, joinWorld } from '../cluster/join.js'
+import type { World } from '../cluster/world.js'
 import { loadWorkload } from '../config/load.js'
 import type { Workload } from '../config/workload.js'
 import type { EngineProgress } from '../engine/run.js'
@@ -10,34 +13,59 @@ import { renderSummary } from '../output/summary-table.js'
 import { type ProgressSnapshot, TerminalReporter } from '../output/terminal.js'
 import { reportError } from './errors.js'
 import { GenerateProgressView } from './generate-progress.js'
-import { endByForce, listenForInterruption } from './interruption.js'
+import { inWorld, listenInWorld } from './in-world.js'
+import { endByForce } from './interruption.js'
 import type { RunOptions } from './run.js'
 
-/** Runs the command and returns the exit code. Throws what {@link runJob} throws. */
-export async function runCommand(config: string, overrides: readonly string[], options: RunOptions): Promise<number> {
-  const { workload, warnings } = loadWorkload({
-    config,
-    overrides,
-    semantics: options.semantics,
-    framework: options.framework,
-    honour: options.honour,
-    direct: options.direct,
-  })
+/** Runs the command, in whatever world its launcher made, and returns the exit code. */
+export function runCommand(config: string, overrides: readonly string[], options: RunOptions): Promise<number> {
+  const joining = joinWorld(process.env)
+  return inWorld(
+    () => joining.world(options.ranks),
+    (world) =>
+      runInWorld(
+        config,
+        overrides,
+        world.process === 0 ? options : { ...options, quiet: true, json: false, strictAu: false },
+        world,
+        joining,
+      ),
+    reportError,
+  )
+}
+
+async function runInWorld(
+  config: string,
+  overrides: readonly string[],
+  options: RunOptions,
+  world: World,
+  { launch }: Joining,
+): Promise<number> {
+  const { workload, warnings } = await together(world, () =>
+    loadWorkload({
+      config,
+      overrides,
+      semantics: options.semantics,
+      framework: options.framework,
+      honour: options.honour,
+      direct: options.direct,
+    }),
+  )
   const terminal = new TerminalReporter({ verbosity: options.quiet === true ? 'quiet' : options.verbose === true ? 'verbose' : 'normal' })
-  const outputFolder = options.output ?? workload.output.folder ?? defaultFolder(workload)
-  const interruption = listenForInterruption()
+  const outputFolder = await fromFirst(world, () => options.output ?? workload.output.folder ?? defaultFolder(workload))
+  const interruption = listenInWorld(world, launch)
   const generation = options.quiet === true ? undefined : new GenerateProgressView(process.stderr)
   let outcome: JobOutcome
   try {
     outcome = await runJob({
       workload,
       warnings,
-      ranks: options.ranks,
+      world,
       outputFolder,
       generate: options.generate === true,
       direct: options.direct === true,
       verify: options.verify === true,
-      tracePath: options.trace,
+      tracePath: tracePath(options.trace, world),
       command: ['dl-driver', ...process.argv.slice(2)],
       log: terminal,
       signal: interruption.signal,
@@ -48,7 +76,8 @@ export async function runCommand(config: string, overrides: readonly string[], o
       },
     })
   } catch (error) {
-    if (error instanceof HangingError) {
+    // With others, MPI's abort ends this process as well.
+    if (error instanceof HangingError && world.processes === 1) {
       reportError(error)
       endByForce('SIGKILL')
     }
@@ -102,6 +131,13 @@ function snapshot(progress: EngineProgress): ProgressSnapshot {
     elapsedSeconds: process.uptime(),
     ...(auPercent !== undefined && { auPercentSoFar: auPercent }),
   }
+}
+
+/** Each process writes a trace of its own, against its own clock. */
+function tracePath(path: string | undefined, { process, processes }: World): string | undefined {
+  if (path === undefined || processes === 1) return path
+  const { dir, name, ext } = parse(path)
+  return join(dir, `${name}.${process}${ext}`)
 }
 
 /** results/NAME/2026-11-22-12-17-04, where neither the command line nor the configuration says. */

@@ -81,6 +81,11 @@ export class GateKeeper {
     return Atomics.load(this.words, gateWord.arrived) !== Atomics.load(this.words, gateWord.opened)
   }
 
+  /** Barriers that this process has arrived at, in 32 bits. */
+  get arrived(): number {
+    return Atomics.load(this.words, gateWord.arrived)
+  }
+
   open(): void {
     Atomics.add(this.words, gateWord.opened, 1)
     Atomics.notify(this.words, gateWord.opened)

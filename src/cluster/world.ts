@@ -12,6 +12,8 @@ export interface RankRange {
 export interface ProcessPlace {
   /** Host name. */
   readonly host: string
+  /** Its number on its host. */
+  readonly pid: number
   /** Index of its host, in the order of their first processes. */
   readonly hostIndex: number
   /** The emulated ranks it carries. */
@@ -21,8 +23,8 @@ export interface ProcessPlace {
 export type Reduction = 'sum' | 'max' | 'min'
 
 /**
- * All calls but `abort` are collective: every process makes the same ones in the same order. They never block the event loop, and reject
- * with RunError when a process of the job is lost. Values are anything that structured clone takes (no SharedArrayBuffer).
+ * `barrier` to `reduce` and `close` are collective: every process makes the same calls in the same order. They never block the event loop, and reject
+ * with an error when a process of the job is lost. Values are anything that structured clone takes (no SharedArrayBuffer).
  */
 export interface World {
   /** This process, from 0. MPI's rank. */
@@ -40,6 +42,8 @@ export interface World {
   readonly places: readonly ProcessPlace[]
   /** Aborted, with an Error as its reason, once a process of the job is lost or has failed. */
   readonly lost: AbortSignal
+  /** Aborted once a process of the job was interrupted, see {@link World.interrupt}. */
+  readonly interrupted: AbortSignal
   /** What worker threads need to meet those of the other processes, see {@link ProcessBarrier}; undefined where there are none. */
   readonly gate: SharedArrayBuffer | undefined
   barrier(): Promise<void>
@@ -52,6 +56,8 @@ export interface World {
   reduce(values: readonly number[], reduction: Reduction): Promise<number[]>
   /** Raises and notifies `words[index]` (shared memory) as well whenever a barrier of the gate opens: for threads that sleep on that word. */
   wakes(words: Int32Array, index: number): void
+  /** Tells all other processes that the job is interrupted. */
+  interrupt(): void
   /**
    * Tells all processes that this one failed. Resolves, once they can know, with whether this process is to report its error: of several that
    * fail at once only the first does. `abort` comes next.
@@ -73,8 +79,9 @@ export function soloWorld(ranks: number): World {
     localRanks,
     hosts: 1,
     localProcesses: 1,
-    places: [{ host: hostname(), hostIndex: 0, ranks: localRanks }],
+    places: [{ host: hostname(), pid: process.pid, hostIndex: 0, ranks: localRanks }],
     lost: new AbortController().signal,
+    interrupted: new AbortController().signal,
     gate: undefined,
     barrier: async () => {},
     gather: async (value) => [value],
@@ -82,6 +89,7 @@ export function soloWorld(ranks: number): World {
     broadcast: async (value) => value,
     reduce: async (values) => [...values],
     wakes() {},
+    interrupt() {},
     fail: async () => true,
     abort: async (exitCode) => process.exit(exitCode),
     close: async () => {},

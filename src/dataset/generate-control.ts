@@ -51,6 +51,12 @@ export class GenerateControl {
   }
 }
 
+/** Files `part`, `part` + `parts`, … of all: what one of several processes generates, as DLIO's ranks do (data_generator.py). */
+export interface Share {
+  readonly part: number
+  readonly parts: number
+}
+
 /** What a generating thread is started with. */
 export interface GenerateTask {
   readonly workload: Workload
@@ -58,6 +64,7 @@ export interface GenerateTask {
   /** Data folder as a path. */
   readonly folder: string
   readonly resume: boolean
+  readonly share: Share
   readonly thread: number
   readonly shared: SharedArrayBuffer
   /** Module with the table of formats, where it is not the program's own. */

@@ -31,9 +31,10 @@ async function generateFiles(task: GenerateTask, control: GenerateControl): Prom
   content.makeIn(data)
   const sides = new Map<SideKind, CompleteFile>()
 
-  if (task.resume && thread === 0)
+  if (task.resume && thread === 0 && task.share.part === 0)
     for (const relative of dataFolders(workload)) removeLeftovers(join(folder, relative), () => control.stopped)
-  for (let i = control.claimFile(); i < files.count && !control.stopped; i = control.claimFile()) {
+  const nextFile = () => task.share.part + task.share.parts * control.claimFile()
+  for (let i = nextFile(); i < files.count && !control.stopped; i = nextFile()) {
     const name = files.name(i)
     const path = join(folder, name)
     const spec = fileSpec(workload, dimensions.dims(i), i)

@@ -12,7 +12,7 @@ import { attempt, temporaryPath } from './complete-file.js'
 import { RandomContent } from './content/source.js'
 import { fileSpec, generatedFiles, typicalDims } from './dims.js'
 import { formatWriter } from './format-writer.js'
-import { GenerateControl, type GenerateFailure, type GenerateTask } from './generate-control.js'
+import { GenerateControl, type GenerateFailure, type GenerateTask, type Share } from './generate-control.js'
 import { dataFolders, dataLocation, sideFiles } from './layout.js'
 import type { ObjectSink } from './object-sink.js'
 import type { ObjectMessage } from './object-slots.js'
@@ -37,6 +37,10 @@ export interface GenerateOptions {
   readonly signal?: AbortSignal
   /** Keep files that have exactly the planned size. */
   readonly resume?: boolean
+  /** What of the data set this process generates; all of it unless given. */
+  readonly share?: Share
+  /** Processes on this host that generate at the same time and have the same cores. */
+  readonly localProcesses?: number
   /** Threads; all cores unless given. */
   readonly threads?: number
   /** Path of a module with another table of formats than the program's (`formats`, by name). */
@@ -78,11 +82,13 @@ export async function generateDataset(workload: Workload, options: GenerateOptio
   const location = dataLocation(workload)
   const files = generatedFiles(workload)
   const bytesPerFile = checkedFileBytes(workload, options.formatsModule)
-  const threads = Math.min(files.count, options.threads ?? availableParallelism())
+  const share = options.share ?? { part: 0, parts: 1 }
+  const filesTotal = Math.max(0, Math.ceil((files.count - share.part) / share.parts))
+  const threads = Math.min(filesTotal, options.threads ?? Math.ceil(availableParallelism() / (options.localProcesses ?? 1)))
   // Image libraries encode in libuv's pool, one file a thread.
   if (workload.dataset.format === 'jpeg') process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, threads))
   const control = GenerateControl.create(threads)
-  throwIfStopped(control, files.count, options.signal)
+  throwIfStopped(control, filesTotal, options.signal)
   const sink = isObjectLocation(location) ? await openSink(location, workload, control) : undefined
   const folder = sink?.folder ?? localPath(location)
 
@@ -95,7 +101,7 @@ export async function generateDataset(workload: Workload, options: GenerateOptio
   }
   const report = (): void =>
     options.onProgress?.({
-      filesTotal: files.count,
+      filesTotal,
       filesWritten: control.read('filesWritten'),
       filesSkipped: control.read('filesSkipped'),
       bytesWritten: control.read('bytesWritten'),
@@ -104,13 +110,13 @@ export async function generateDataset(workload: Workload, options: GenerateOptio
     })
   const poll = setInterval(report, pollMs)
   try {
-    const task = { workload, ranks: options.ranks, folder, resume: options.resume ?? false, formatsModule: options.formatsModule }
+    const task = { workload, ranks: options.ranks, folder, resume: options.resume ?? false, share, formatsModule: options.formatsModule }
     await runThreads(control, threads, task, options.signal, sink && { sink, fileBytes: bytesPerFile ?? sampleBytes(workload) })
   } finally {
     clearInterval(poll)
     if (sink === undefined) removeUnfinished(control, threads, folder, files, workload.dataset.format)
   }
-  throwIfStopped(control, files.count, options.signal)
+  throwIfStopped(control, filesTotal, options.signal)
   report()
   const cpu = process.cpuUsage(cpuBegin)
   return {

@@ -21,7 +21,7 @@ export function conductorThread(start: ConductorStart, port: MessagePort): void 
   const state = new SharedState(start.layout, start.state)
   const clock = new Clock(start.clockBaseMs)
   const send = (message: ThreadMessage, transfer: readonly ArrayBuffer[] = []) => port.postMessage(message, transfer)
-  const crew = start.crew && new Crew(start.crew.ports, new CrewState(start.world.ranks, start.crew.crew))
+  const crew = start.crew && new Crew(start.crew.ports, new CrewState(start.localRanks.end - start.localRanks.begin, start.crew.crew))
   try {
     if (crew && start.crew && !start.workload.workflow.train) {
       setPhase(state, 'checkpointing')
@@ -29,6 +29,8 @@ export function conductorThread(start: ConductorStart, port: MessagePort): void 
     } else
       new Conductor({
         plan,
+        localRanks: start.localRanks,
+        gate: start.gate,
         state,
         clock,
         lanesPerRank: start.lanesPerRank,
@@ -45,7 +47,7 @@ export function conductorThread(start: ConductorStart, port: MessagePort): void 
 }
 
 function onlyOptions(
-  { workload }: ConductorStart,
+  { workload, gate }: ConductorStart,
   { folder, sizeBytes }: CrewStart,
   crew: Crew,
   state: SharedState,
@@ -60,7 +62,7 @@ function onlyOptions(
     clock,
     send,
     stopped: () => state.stopped,
-    barrier: new ProcessBarrier(undefined),
+    barrier: new ProcessBarrier(gate),
     wait: (mostMs) => state.waitForNews(mostMs),
   }
 }

@@ -4,6 +4,8 @@
 // A training step (DLIO main._train): wait for the batch, compute, barrier, and after some of them a checkpoint, which ends the block. After its last step a rank fetches one more batch if the
 // loader has one (DLIO leaves its loop that way), inside the block's time and in no step.
 import type { TrainingCheckpoints } from '../checkpoint/training.js'
+import { ProcessBarrier } from '../cluster/gate.js'
+import type { RankRange } from '../cluster/world.js'
 import type { Flow, Grant, Made } from '../frameworks/flow.js'
 import { createFlow } from '../frameworks/index.js'
 import type { EpochRecord, StepsRecord } from '../metrics/records.js'
@@ -27,7 +29,10 @@ const hurryMs = 1
 type Phase = 'loading' | 'computing' | 'atBarrier' | 'checkpointing' | 'fetchingSurplus' | 'finished'
 
 interface Rank {
+  /** Among the ranks of this process, from 0. */
   readonly rank: number
+  /** Its number in the job. */
+  readonly jobRank: number
   readonly sleeps: SleepStream
   order: EpochOrder
   flow: Flow
@@ -54,6 +59,10 @@ interface Rank {
 
 export interface ConductorOptions {
   readonly plan: Plan
+  /** Ranks of this process. */
+  readonly localRanks: RankRange
+  /** Where ranks of other processes are met; undefined where there are none. */
+  readonly gate: SharedArrayBuffer | undefined
   readonly state: SharedState
   readonly clock: Clock
   readonly lanesPerRank: number
@@ -72,31 +81,38 @@ export class Conductor {
   private spare: Rank[] = []
   private readonly toWake = new Set<number>()
   private atBarrier = 0
+  /** All ranks of this process have arrived, those of others may not have. */
+  private atGate = false
+  private readonly gate: ProcessBarrier
   private finished = 0
   private split: Split = 'train'
   private epoch = 0
   private stepsDone = 0
-  /** Up to when rank 0's training time is in the progress. */
+  /** Up to when the first rank's training time is in the progress. */
   private countedUntilMs = 0
   /** The lane that a wish was left with last. */
   private wishedLane = -1
   private readonly turnstile: Turnstile
 
   constructor(private readonly options: ConductorOptions) {
-    const { plan, state, clock, threadOfLane } = options
+    const { plan, localRanks, state, clock, threadOfLane } = options
     this.turnstile = new Turnstile(state, plan, clock)
     for (const [lane, thread] of threadOfLane.entries()) state.words[state.lane(lane, laneWord.thread)] = thread
-    this.deadlines = new Deadlines(plan.world.ranks)
-    this.ranks = Array.from({ length: plan.world.ranks }, (_, rank) => this.createRank(rank))
+    const count = localRanks.end - localRanks.begin
+    this.gate = new ProcessBarrier(options.gate)
+    this.deadlines = new Deadlines(count)
+    this.ranks = Array.from({ length: count }, (_, rank) => this.createRank(rank))
   }
 
   private createRank(index: number): Rank {
-    const { plan, lanesPerRank } = this.options
+    const { plan, lanesPerRank, localRanks } = this.options
+    const jobRank = localRanks.begin + index
     const order = undefined as unknown as EpochOrder // set by startRank before any use
     const flow = undefined as unknown as Flow
     return {
       rank: index,
-      sleeps: plan.sleeps(index),
+      jobRank,
+      sleeps: plan.sleeps(jobRank),
       order,
       flow,
       phase: 'finished',
@@ -124,11 +140,15 @@ export class Conductor {
     const { plan, state, clock, send } = this.options
     for (let epoch = 1; epoch <= plan.epochs && !state.stopped; epoch++) {
       this.epoch = epoch
+      // MLCommons' DLIO meets before each epoch (main.run).
+      if (!this.meetOthers()) return
       plan.advance(epoch)
       for (const rank of this.ranks) rank.sleeps.startEpoch(epoch)
       const beginMs = clock.nowMs()
       send({ kind: 'epochStarts', epoch, timeMs: clock.absoluteMs(beginMs), steps: plan.train.steps })
       const train = this.runSplit('train')
+      // main._train ends with a barrier; then the epoch's checkpoint follows.
+      this.meetOthers()
       this.checkpointEpoch(epoch)
       const trainEndMs = clock.nowMs()
       this.sendTrainEnd(epoch, beginMs, trainEndMs, train[0])
@@ -171,6 +191,7 @@ export class Conductor {
     const { plan, state, clock } = this.options
     this.split = split
     this.atBarrier = 0
+    this.atGate = false
     this.finished = 0
     this.waiting = []
     this.setProgress(plan)
@@ -179,7 +200,8 @@ export class Conductor {
     this.flushWakes()
     while (this.finished < this.ranks.length && !state.stopped) {
       const seen = Atomics.load(state.words, control.event)
-      let progressed = this.endComputations(clock.nowMs())
+      let progressed = this.passGate()
+      progressed = this.endComputations(clock.nowMs()) || progressed
       progressed = this.endCheckpoints() || progressed
       progressed = this.deliver() || progressed
       this.flushWakes()
@@ -245,7 +267,7 @@ export class Conductor {
 
   private startRank(rank: Rank, split: Split): void {
     const { plan, clock } = this.options
-    rank.order = plan.order(split, rank.rank, this.epoch)
+    rank.order = plan.order(split, rank.jobRank, this.epoch)
     rank.flow = createFlow(plan.workload, rank.order)
     const planned = split === 'train' ? plan.train.steps : plan.valid.steps
     rank.steps = Math.min(rank.order.steps, planned)
@@ -385,7 +407,7 @@ export class Conductor {
     const computeMs = nowMs - rank.computeStartMs
     rank.log.add(rank.loadMs, nowMs - rank.loadStartMs, computeMs)
     trace?.step({
-      rank: rank.rank,
+      rank: rank.jobRank,
       epoch: this.epoch,
       split: this.split,
       step: rank.batch + 1,
@@ -410,13 +432,31 @@ export class Conductor {
     }
     rank.phase = 'atBarrier'
     if (++this.atBarrier < this.ranks.length) return
-    // The last one opens the barrier; loading starts anew for all at that moment.
     this.atBarrier = 0
-    if (this.options.checkpoints?.followsStep(rank.batch)) {
-      this.beginCheckpoint(rank.batch, nowMs)
-      return
-    }
-    for (const each of this.ranks) this.beginLoad(each, nowMs)
+    this.gate.arrive()
+    if (this.gate.isOpen) this.openBarrier(nowMs)
+    else this.atGate = true
+  }
+
+  /** The last rank of all has arrived: loading starts anew for all at that moment, behind a checkpoint if one is due. */
+  private openBarrier(nowMs: number): void {
+    const step = this.ranks[0]!.batch
+    if (this.options.checkpoints?.followsStep(step)) this.beginCheckpoint(step, nowMs)
+    else for (const each of this.ranks) this.beginLoad(each, nowMs)
+  }
+
+  /** Whether the ranks of other processes have now arrived, where those of this one wait for them. */
+  private passGate(): boolean {
+    if (!this.atGate || !this.gate.isOpen) return false
+    this.atGate = false
+    this.openBarrier(this.options.clock.nowMs())
+    return true
+  }
+
+  /** Waits for all other processes. False where the run is stopped meanwhile. */
+  private meetOthers(): boolean {
+    const { state } = this.options
+    return this.gate.pass(() => state.stopped)
   }
 
   /** Whether the batch that the rank waits for is there; leaves word with the reader it waits for otherwise. */
@@ -493,7 +533,7 @@ export class Conductor {
       const file = count > 0 ? split.files.name(sink.files[0]!) : '(none)'
       this.options.send({
         kind: 'stalled',
-        rank: rank.rank,
+        rank: rank.jobRank,
         step: rank.batch + 1,
         file,
         seconds: Math.round((nowMs - rank.loadStartMs) / 1000),

@@ -1,5 +1,6 @@
 // How many lanes a run has, which threads drive them, and how large their reads are. Pure.
 import { availableParallelism } from 'node:os'
+import type { RankRange } from '../cluster/world.js'
 import type { FormatName, Workload } from '../config/workload.js'
 import type { ReadExtent } from '../formats/types.js'
 import { readersAtOnce } from '../frameworks/index.js'
@@ -36,11 +37,12 @@ export function transportOf(grant: AccessGrant | undefined): ObjectTransport {
  * come over sockets, which the event loop serves without the pool.
  */
 export function layOutLanes(
-  plan: Pick<Plan, 'workload' | 'world'>,
+  plan: Pick<Plan, 'workload'>,
+  { begin, end }: RankRange,
   objects: ObjectTransport = 'none',
   cores: number = availableParallelism(),
 ): LaneLayout {
-  const { ranks } = plan.world
+  const ranks = end - begin
   const lanesPerRank = Math.max(plan.workload.reader.readThreads, 1)
   const lanes = ranks * lanesPerRank
   const groups = laneGroups(ranks, lanesPerRank, Math.min(lanesPerRank, readersAtOnce(plan.workload)))

@@ -1,6 +1,7 @@
 // What threads tell each other outside the hot path. Everything here is plain data.
 import type { MessagePort } from 'node:worker_threads'
 import type { PartTimes } from '../checkpoint/rank.js'
+import type { RankRange } from '../cluster/world.js'
 import type { Workload } from '../config/workload.js'
 import type { PackedFiles } from '../dataset/file-lists.js'
 import type { SerializedError } from '../errors.js'
@@ -41,6 +42,8 @@ export interface RunBase {
   readonly clockBaseMs: number
   readonly workload: Workload
   readonly world: World
+  /** Ranks of this process, to which its lanes belong. */
+  readonly localRanks: RankRange
   readonly files: PackedFiles
   readonly layout: SharedLayout
   readonly state: SharedArrayBuffer
@@ -63,6 +66,7 @@ export interface ReaderThreadStart extends RunBase {
 
 export interface ConductorStart extends RunBase {
   readonly kind: 'conductor'
+  readonly gate: SharedArrayBuffer | undefined
   /** Thread that drives each lane. */
   readonly threadOfLane: readonly number[]
   readonly tracePart?: string

@@ -1,5 +1,6 @@
 // The threads of a run, and libuv's pool, which is as large as the calls that they keep in flight. Its first use fixes its size.
 import { type CrewLayout, layOutCrew } from '../checkpoint/sizes.js'
+import type { RankRange } from '../cluster/world.js'
 import type { Plan } from '../plan/types.js'
 import { type LaneLayout, layOutLanes, mostPoolThreads, type ObjectTransport } from './lanes.js'
 
@@ -16,10 +17,11 @@ const noLanes: LaneLayout = { lanesPerRank: 0, lanes: 0, mode: 'blocking', threa
 export function layOutThreads(
   plan: Pick<Plan, 'workload' | 'world'>,
   extras: { readonly checkpoints: boolean; readonly objects: ObjectTransport },
+  localRanks: RankRange = { begin: 0, end: plan.world.ranks },
 ): ThreadLayout {
   const { workflow } = plan.workload
-  const lanes = workflow.train || workflow.evaluation ? layOutLanes(plan, extras.objects) : noLanes
-  const crew = extras.checkpoints ? layOutCrew(plan.workload, plan.world.ranks) : undefined
+  const lanes = workflow.train || workflow.evaluation ? layOutLanes(plan, localRanks, extras.objects) : noLanes
+  const crew = extras.checkpoints ? layOutCrew(plan.workload, plan.world.ranks, localRanks) : undefined
   const poolSize = poolSizeFor(lanes.poolSize, crew?.calls)
   if (poolSize !== undefined) process.env.UV_THREADPOOL_SIZE ??= String(poolSize)
   return { lanes, ...(crew && { crew }) }

@@ -56,8 +56,9 @@ export async function readerThread(start: ReaderThreadStart, port: MessagePort):
   // Blocking lanes of a thread take turns, so they can share one window as long as none keeps bytes from turn to turn.
   const shared = mode === 'blocking' && context.format.kind === 'sample' ? createWindow(requestBytes) : undefined
   const pieces = start.read.objects?.pieces ?? 1
+  const rankOf = (lane: number) => start.localRanks.begin + Math.floor(lane / start.lanesPerRank)
   const createLane = (lane: number) =>
-    new Lane(context, lane, Math.floor(lane / start.lanesPerRank), lane % start.lanesPerRank, shared ?? createWindow(requestBytes, pieces))
+    new Lane(context, lane, rankOf(lane), lane % start.lanesPerRank, shared ?? createWindow(requestBytes, pieces))
   const groups = start.lanes.map((group) => group.map(createLane))
   const storage = start.read.objects === undefined ? undefined : openObjects(start, start.read.objects, meter, port)
   port.postMessage({ kind: 'ready' } satisfies ThreadMessage)

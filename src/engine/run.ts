@@ -1,6 +1,7 @@
 // Running a plan: start the threads, listen, stop them. The main thread keeps to people; it is never on the path of a byte.
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { CrewState } from '../checkpoint/crew.js'
+import type { World as JobWorld } from '../cluster/world.js'
 import { packList } from '../dataset/file-lists.js'
 import { HangingError, RunError, restoreError } from '../errors.js'
 import { LatencyHistogram } from '../metrics/latency.js'
@@ -15,11 +16,13 @@ import { GrantKeeper } from './grants.js'
 import { objectPieces, readExtent, requestSize, transportOf } from './lanes.js'
 import type { CheckpointThreadStart, ConductorStart, ReaderMessage, ReaderThreadStart, RunBase, ThreadMessage } from './messages.js'
 import { layOutThreads } from './pool.js'
-import { phaseCode, progressSlot, SharedState, timeSlot } from './shared-state.js'
+import { control, phaseCode, progressSlot, SharedState, timeSlot } from './shared-state.js'
 import { type Complete, joinTrace } from './trace-writer.js'
 
 export interface EngineOptions {
   readonly plan: Plan
+  /** The job that this process carries ranks of; alone, with all ranks of the plan, unless given. */
+  readonly job?: Pick<JobWorld, 'localRanks' | 'gate' | 'wakes'>
   /** The plan's shared permutations. */
   readonly permutations: SharedArrayBuffer
   /** Local path of the data folder. */
@@ -39,6 +42,7 @@ export interface EngineOptions {
 }
 
 export interface EngineResult {
+  /** Of this process. */
   readonly ranks: readonly RankRecord[]
   /** False where the run was stopped before its end. */
   readonly complete: boolean
@@ -93,17 +97,20 @@ const stopGraceMs = 3000
 export function startEngine(options: EngineOptions): Engine {
   const { plan } = options
   const { objects, checkpoints } = options
-  const { lanes: layout, crew: crewLayout } = layOutThreads(plan, {
-    checkpoints: checkpoints !== undefined,
-    objects: transportOf(objects?.grant),
-  })
+  const localRanks = options.job?.localRanks ?? { begin: 0, end: plan.world.ranks }
+  const numRanks = localRanks.end - localRanks.begin
+  const extras = { checkpoints: checkpoints !== undefined, objects: transportOf(objects?.grant) }
+  const { lanes: layout, crew: crewLayout } = layOutThreads(plan, extras, localRanks)
   const pieces = objects && objectPieces(plan, objects.options)
   const { requestBytes, bounded } = pieces ? { ...pieces, bounded: false } : requestSize(plan, options.direct, layout.mode)
   const state = SharedState.create({ lanes: layout.lanes, threads: layout.threads.length })
+  // The conductor sleeps on this word, also while it waits for other processes.
+  options.job?.wakes(state.words, control.event)
   const base: RunBase = {
     clockBaseMs: performance.timeOrigin,
     workload: plan.workload,
     world: plan.world,
+    localRanks,
     files: { train: packList(plan.train.files), valid: packList(plan.valid.files) },
     layout: state.layout,
     state: state.buffer,
@@ -124,12 +131,13 @@ export function startEngine(options: EngineOptions): Engine {
   const objectReads = (thread: number) =>
     objects && { objects: { grant: objects.grant, options: objects.options, pieces: pieces!.pieces, meter: objectMeters[thread]! } }
   const histograms = layout.threads.map(() => new SharedArrayBuffer(LatencyHistogram.byteLength))
-  const crew = CrewState.create(plan.world.ranks)
+  const crew = CrewState.create(numRanks)
   const channels = crewLayout?.threads.map(() => new MessageChannel()) ?? []
   const starts: (ReaderThreadStart | ConductorStart | CheckpointThreadStart)[] = [
     {
       ...base,
       kind: 'conductor',
+      gate: options.job?.gate,
       threadOfLane,
       ...tracePart('ranks'),
       ...(checkpoints && { crew: { ...checkpoints, ports: channels.map(({ port1 }) => port1), crew: crew.buffer } }),
@@ -232,7 +240,7 @@ export function startEngine(options: EngineOptions): Engine {
     const lags = progress[progressSlot.lagCount]!
     const objectMeter = objects && mergeMeters(objects, objectMeters)
     return {
-      ranks: Array.from({ length: plan.world.ranks }, (_, rank) => ({ rank, epochs: epochs.map((ranks) => ranks[rank]!) })),
+      ranks: Array.from({ length: numRanks }, (_, i) => ({ rank: localRanks.begin + i, epochs: epochs.map((ranks) => ranks[i]!) })),
       complete: conducted && !stopAsked,
       hangs,
       io: {

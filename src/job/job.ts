@@ -1,5 +1,7 @@
 // One job from workload to result: checks, generation, listing, plan, engine, metrics, files. Knows nothing of command lines and terminals.
 import { join } from 'node:path'
+import { onFirst, together } from '../cluster/agreement.js'
+import type { World } from '../cluster/world.js'
 import type { Warning, Workload } from '../config/workload.js'
 import { deleteDataset } from '../dataset/delete.js'
 import { type GenerateProgress, generateDataset } from '../dataset/generate.js'
@@ -26,7 +28,9 @@ import type { Plan } from '../plan/types.js'
 import { type CheckpointPlan, checkpointsOnly, checkpointWarnings, planCheckpoints, prepareCheckpointFolder } from './checkpoints.js'
 import { cacheWarningCode, cacheWarnings, checkSteps, checkWorkflow, dataAccess, fitsInMemory } from './checks.js'
 import { eventsOf } from './events.js'
+import { joinRecords } from './join-records.js'
 import type { JobObjects } from './objects.js'
+import { agreeOnWork, linesOnly, listTogether, silentLog } from './processes.js'
 import { checkProfiler, type Profiler, profilerWarnings, startProfiler } from './profiler.js'
 import { runRecord } from './record.js'
 
@@ -34,7 +38,8 @@ export interface JobOptions {
   readonly workload: Workload
   /** Warnings of the configuration. */
   readonly warnings: readonly Warning[]
-  readonly ranks: number
+  /** The processes of the job, of which this is one. All run it alike; process 0 writes what is there once. */
+  readonly world: World
   /** Output folder; created. */
   readonly outputFolder: string
   readonly generate: boolean
@@ -69,55 +74,76 @@ export interface JobOutcome {
 
 /** Runs a job. Throws ConfigError and RunError with exit code 2 before anything is touched, other errors with 1. An interrupted job resolves with a partial result. */
 export async function runJob(options: JobOptions): Promise<JobOutcome> {
-  const { workload } = options
+  const { workload, world } = options
+  await agreeOnWork(world, workload)
   const generates = options.generate || workload.workflow.generateData
   const only = checkpointsOnly(workload)
   // What DLIO calls generate_only: evaluation does not count.
   const generatesOnly = generates && !workload.workflow.train && !only
   const trains = workload.workflow.train || (workload.workflow.evaluation && !only && !generatesOnly)
-  if (trains) checkWorkflow(workload)
-  if (trains || only) checkProfiler(workload, process.env)
-  const access = generates || !only ? dataAccess(workload, options.direct) : { folder: '', direct: false }
-  const checkpoints = planCheckpoints(workload, options.ranks)
-  prepareOutputFolder(options.outputFolder)
-  if (checkpoints) prepareCheckpointFolder(workload, checkpoints.folder)
-  const beginMs = Date.now()
-  const dlioLog = new DlioLog(join(options.outputFolder, workload.output.logFile), {
-    ...dlioLogOptions(workload, options.ranks),
-    ...options.dlioLog,
+  const isFirst = world.process === 0
+  const { access, checkpoints } = await together(world, () => {
+    if (trains) checkWorkflow(workload)
+    if (trains || only) checkProfiler(workload, process.env)
+    const access = generates || !only ? dataAccess(workload, options.direct) : { folder: '', direct: false }
+    return { access, checkpoints: planCheckpoints(workload, world.ranks) }
   })
-  const log = teeLog(dlioLog, options.log)
+  const openLog = () =>
+    new DlioLog(join(options.outputFolder, workload.output.logFile), {
+      ...dlioLogOptions(workload, world.ranks),
+      ...options.dlioLog,
+      appends: !isFirst,
+    })
+  const beginMs = Date.now()
+  let dlioLog: DlioLog | undefined
+  await onFirst(world, () => {
+    prepareOutputFolder(options.outputFolder)
+    if (checkpoints) prepareCheckpointFolder(workload, checkpoints.folder)
+    dlioLog = openLog()
+  })
+  dlioLog ??= openLog()
+  const log = isFirst ? teeLog(dlioLog, options.log) : silentLog
   try {
-    log.event({ type: 'runStart', atMs: beginMs, parts: partsOf(workload, generates), ranks: options.ranks })
+    log.event({ type: 'runStart', atMs: beginMs, parts: partsOf(workload, generates), ranks: world.ranks })
     // DLIO's own words, at DLIO's place; people at a terminal get the plan's warning, which has the numbers.
     const uncached = access.direct || access.objects !== undefined
-    if (trains && fitsInMemory(workload, uncached)) dlioLog.event({ type: 'cacheWarning', atMs: Date.now() })
+    if (isFirst && trains && fitsInMemory(workload, uncached)) dlioLog.event({ type: 'cacheWarning', atMs: Date.now() })
     if (generates) {
       // Encoding images uses libuv's pool, whose size is then the run's.
       if (trains || only)
         layOutThreads(
-          { workload, world: { ranks: options.ranks, hosts: 1 } },
+          { workload, world: { ranks: world.ranks, hosts: world.hosts } },
           { checkpoints: checkpoints !== undefined, objects: access.objects === undefined ? 'none' : 'http' },
+          world.localRanks,
         )
       log.event({ type: 'generationStart', atMs: Date.now() })
-      await generateDataset(workload, {
-        ranks: options.ranks,
-        signal: options.signal,
-        ...(options.onGenerate && { onProgress: options.onGenerate }),
-      })
+      await together(world, () =>
+        generateDataset(workload, {
+          ranks: world.ranks,
+          share: { part: world.process, parts: world.processes },
+          localProcesses: world.localProcesses,
+          signal: options.signal,
+          ...(options.onGenerate && { onProgress: options.onGenerate }),
+        }),
+      )
       log.event({ type: 'generationEnd', atMs: Date.now() })
     }
     if (!trains && !only) return { lateWarnings: [] }
     const objects =
       trains && access.objects && (await lazily<typeof import('./objects.js')>('job/objects.js').openObjects(access.objects, workload))
     try {
-      const profiler = await startProfiler(workload, options.outputFolder)
+      // DLIO's rank 0 profiles its host.
+      const profiler = isFirst ? await startProfiler(workload, options.outputFolder) : noProfiler
       if (workload.workflow.profiling) log.line('info', `Profiling Started with ${workload.profiling.profiler}`)
       try {
         return await measure(options, {
           access: { folder: access.folder, direct: access.direct, ...(objects && { objects }) },
           checkpoints,
-          logs: { all: log, people: options.log },
+          logs: {
+            all: log,
+            people: isFirst ? options.log : silentLog,
+            alarms: isFirst ? log : linesOnly(teeLog(dlioLog, options.log)),
+          },
           beginMs,
           profiler,
         })
@@ -142,11 +168,14 @@ function partsOf(workload: Workload, generates: boolean): RunPart[] {
   ]
 }
 
+const noProfiler: Profiler = { stop: async () => [] }
+
 /** What a job has made ready when measuring begins. */
 interface Session {
   readonly access: { readonly folder: string; readonly direct: boolean; readonly objects?: JobObjects }
   readonly checkpoints: CheckpointPlan | undefined
-  readonly logs: { readonly all: RunLog; readonly people: RunLog }
+  /** `alarms`: hears of this process's own ranks. */
+  readonly logs: { readonly all: RunLog; readonly people: RunLog; readonly alarms: RunLog }
   readonly beginMs: number
   readonly profiler: Profiler
 }
@@ -157,18 +186,19 @@ async function measure(options: JobOptions, { access, checkpoints, logs, beginMs
   const log = logs.all
   const { objects } = access
   const only = checkpointsOnly(workload)
-  const listing = only
-    ? { files: computedFiles(workload), warnings: [] }
-    : objects === undefined
-      ? listDataset(workload, access.folder)
-      : await objects.list(options.signal)
-  const world = { ranks: options.ranks, hosts: 1 }
-  const sizing = createPlan(workload, world, listing.files)
-  const permutations = new SharedArrayBuffer(sizing.sharedBytes)
-  const plan = sizing.sharedBytes === 0 ? sizing : createPlan(workload, world, listing.files, permutations)
+  const job = options.world
+  const list = () => (objects === undefined ? listDataset(workload, access.folder) : objects.list(options.signal))
+  const listing = only ? { files: computedFiles(workload), warnings: [] } : await listTogether(job, workload, list)
+  const world = { ranks: job.ranks, hosts: job.hosts }
+  const { plan, permutations } = await together(job, () => {
+    const sizing = createPlan(workload, world, listing.files)
+    const permutations = new SharedArrayBuffer(sizing.sharedBytes)
+    const plan = sizing.sharedBytes === 0 ? sizing : createPlan(workload, world, listing.files, permutations)
+    if (!only) checkSteps(plan)
+    return { plan, permutations }
+  })
   // Of the same order, but not yet advanced: the plan that runs is brought from epoch to epoch by its conductor.
   const freshPlan = () => createPlan(workload, world, listing.files, new SharedArrayBuffer(plan.sharedBytes))
-  if (!only) checkSteps(plan)
   const host = readHost()
   const planWarnings = [
     ...profilerWarnings(workload),
@@ -184,9 +214,10 @@ async function measure(options: JobOptions, { access, checkpoints, logs, beginMs
   if (!only) announceSteps(plan, log)
 
   const meminfo = new Map<number, ReturnType<typeof readMeminfo>>()
-  const tell = eventsOf(plan, log)
+  const tell = eventsOf(plan, logs.alarms)
   const engine = startEngine({
     plan,
+    job,
     permutations,
     folder: access.folder,
     direct: access.direct,
@@ -201,22 +232,28 @@ async function measure(options: JobOptions, { access, checkpoints, logs, beginMs
     },
   })
   const stop = () => engine.stop()
-  if (options.signal.aborted) stop()
-  options.signal.addEventListener('abort', stop)
+  if (options.signal.aborted || job.lost.aborted) stop()
+  const ends = AbortSignal.any([options.signal, job.lost])
+  ends.addEventListener('abort', stop)
   options.onStart?.(engine.progress)
-  const measured = await engine.finished.finally(() => options.signal.removeEventListener('abort', stop))
+  const measured = await engine.finished.finally(() => ends.removeEventListener('abort', stop))
+  job.lost.throwIfAborted()
 
   const lateWarnings: Warning[] = await profiler.stop()
   if (workload.workflow.profiling) log.line('info', 'Profiling stopped')
-  if (measured.complete && !only && !workload.dataset.keepFiles) lateWarnings.push(...(await deleteData(access, log)))
   if (measured.requestsBounded)
     lateWarnings.push({
       code: 'bounded-requests',
       message: `O_DIRECT requests are ${measured.io.requestBytes / 2 ** 20} MiB each, not whole files as DLIO's are, to bound memory`,
     })
-  const record = runRecord({ plan, engine: measured, host, beginMs, endMs: Date.now(), meminfo })
+  const own = runRecord({ plan, engine: measured, host, beginMs, endMs: Date.now(), meminfo })
+  const { record, complete, lacksOthers } = await joinRecords(job, own, measured.complete)
+  if (lacksOthers)
+    lateWarnings.push({ code: 'ranks-missing', message: 'the ranks of other processes ended before they could tell what they measured' })
+  // By now nobody reads any more.
+  if (complete && job.process === 0 && !only && !workload.dataset.keepFiles) lateWarnings.push(...(await deleteData(access, log)))
   const summary = summarizeRun(record, workload)
-  const interruption = measured.complete ? undefined : 'interrupted by a signal'
+  const interruption = complete ? undefined : 'interrupted by a signal'
   const result = buildResult({
     tool: packageInfo(),
     command: options.command,
@@ -227,10 +264,10 @@ async function measure(options: JobOptions, { access, checkpoints, logs, beginMs
     work: workFacts(workload),
     ...(objects && { objects: objects.record() }),
     warnings: [...options.warnings, ...planWarnings, ...lateWarnings],
-    ...(interruption === undefined ? (only ? {} : { orderDigest: runDigest(plan) }) : { interruption }),
+    ...(interruption === undefined ? (only || job.process !== 0 ? {} : { orderDigest: runDigest(plan) }) : { interruption }),
   })
-  if (interruption === undefined) saveDlioFiles(options.outputFolder, { record, summary, workload, world }, log)
-  if (options.writesResult !== false || interruption !== undefined) writeResult(options.outputFolder, result)
+  if (interruption === undefined) await saveDlioFiles(options.outputFolder, { record, summary, workload, world }, own, job, log)
+  if (job.process === 0 && (options.writesResult !== false || interruption !== undefined)) writeResult(options.outputFolder, result)
   return { result, summary, record, lateWarnings, hangs: measured.hangs }
 }
 
@@ -283,9 +320,10 @@ function announceSteps(plan: Plan, log: RunLog): void {
     })
 }
 
-/** DLIO's files; summary.json last, since harnesses publish whatever they find. */
-function saveDlioFiles(folder: string, input: DlioFilesInput, log: RunLog): void {
-  writeRankFiles(folder, input)
+/** DLIO's files, each process its own ranks'; summary.json last, once all others are there, since harnesses publish whatever they find. */
+async function saveDlioFiles(folder: string, input: DlioFilesInput, own: RunRecord, job: World, log: RunLog): Promise<void> {
+  await together(job, () => writeRankFiles(folder, { ...input, record: own }))
+  if (job.process !== 0) return
   log.event({ type: 'outputSaved', atMs: Date.now(), folder })
   log.event({ type: 'runEnd', atMs: Date.now(), summary: input.summary })
   log.event({ type: 'rankOutputsSaved', atMs: Date.now() })

@@ -78,6 +78,16 @@ export class LatencyHistogram {
     for (let bucket = 0; bucket < bucketCount; bucket++) this.#counts[bucket]! += other.#counts[bucket]!
   }
 
+  /** Adds the records of a summary with buckets, of this or another process. */
+  add({ count, meanUs, minUs, maxUs, bucketsUs = [] }: LatencySummary): void {
+    const header = this.#header
+    if (header[countAt] === 0 || minUs < header[minAt]!) header[minAt] = minUs
+    if (maxUs > header[maxAt]!) header[maxAt] = maxUs
+    header[sumAt]! += meanUs * count
+    header[countAt]! += count
+    for (const [lowerUs, records] of bucketsUs) this.#counts[bucketOf(lowerUs)]! += records
+  }
+
   /** Quantiles and filled buckets; undefined where nothing was recorded. */
   summarise(): LatencySummary | undefined {
     const [count = 0, sumUs = 0, minUs = 0, maxUs = 0] = this.#header

@@ -17,6 +17,8 @@ export interface DlioLogOptions {
   readonly checkpointLines: CheckpointLines
   /** Lines below are dropped. DLIO's default is `warning`. */
   readonly threshold?: LogLevel
+  /** Whether the file is another process's, who began it anew. */
+  readonly appends?: boolean
   /** Called with each line as well, newline included: the drop-in prints them on stderr. */
   readonly echo?: (text: string) => void
 }
@@ -54,14 +56,14 @@ export class DlioLog implements RunLog {
   readonly #threshold: number
   #failure: Error | undefined
 
-  /** Begins the file anew. Errors: StorageError where it cannot be written. */
+  /** Begins the file anew, or appends to it. Errors: StorageError where it cannot be written. */
   constructor(
     readonly path: string,
     readonly options: DlioLogOptions,
   ) {
     this.#threshold = logLevels.indexOf(options.threshold ?? 'warning')
     try {
-      this.#file = openSync(path, 'w')
+      this.#file = openSync(path, options.appends === true ? 'a' : 'w')
     } catch (error) {
       throw fileError(path, 'write', error)
     }

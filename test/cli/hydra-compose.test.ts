@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { parseArguments } from '#src/cli/hydra/arguments.js'
 import { type Composition, compose, resolvedJob, runFolders } from '#src/cli/hydra/compose.js'
-import { launchedWorld, logLevelFrom, semanticsFrom } from '#src/cli/hydra/environment.js'
+import { logLevelFrom, semanticsFrom } from '#src/cli/hydra/environment.js'
 import { HydraError } from '#src/cli/hydra/errors.js'
 import { configText } from '#src/cli/hydra/info.js'
 import { toPlain } from '#src/config/tree.js'
@@ -139,12 +139,6 @@ test('--cfg shows the job, Hydra or both, a part of it, with or without referenc
 
 test('jobs of several runs are refused', () => {
   assert.match(refusal('hydra.mode=MULTIRUN'), /runs one job at a time/)
-})
-
-test('the world is the launcher’s, and of one rank without a launcher', () => {
-  assert.deepEqual(launchedWorld({ OMPI_COMM_WORLD_SIZE: '4', OMPI_COMM_WORLD_RANK: '2' }), { size: 4, rank: 2, launched: true })
-  assert.deepEqual(launchedWorld({ PMI_SIZE: '1', PMI_RANK: '0' }), { size: 1, rank: 0, launched: true })
-  assert.deepEqual(launchedWorld({}), { size: 1, rank: 0, launched: false })
 })
 
 test('the environment names the DLIO and the level, and unknown words never end a run', () => {

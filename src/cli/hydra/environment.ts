@@ -1,30 +1,7 @@
-// What the environment says about a job: its ranks, the DLIO that is meant, the levels of its log, where its results go.
+// What the environment says about a job: the DLIO that is meant, the levels of its log, where its results go.
 import type { Semantics } from '../../config/workload.js'
 import type { LogLevel } from '../../output/events.js'
 import { HydraError } from './errors.js'
-
-/** Set by Open MPI, by MPICH and other PMI launchers, and by MVAPICH. */
-const worldVariables = [
-  ['OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_RANK'],
-  ['PMI_SIZE', 'PMI_RANK'],
-  ['MV2_COMM_WORLD_SIZE', 'MV2_COMM_WORLD_RANK'],
-] as const
-
-export interface LaunchedWorld {
-  readonly size: number
-  readonly rank: number
-  /** Whether a launcher started this process. */
-  readonly launched: boolean
-}
-
-/** The world that a launcher made; of one rank where none did. */
-export function launchedWorld(env: NodeJS.ProcessEnv): LaunchedWorld {
-  for (const [size, rank] of worldVariables) {
-    const value = Number(env[size] ?? 'absent')
-    if (Number.isSafeInteger(value) && value > 0) return { size: value, rank: Number(env[rank] ?? 0) || 0, launched: true }
-  }
-  return { size: 1, rank: 0, launched: false }
-}
 
 /** `DL_DRIVER_SEMANTICS`. Throws HydraError for what is neither. */
 export function semanticsFrom(env: NodeJS.ProcessEnv): Semantics {

@@ -14,13 +14,13 @@ export function runProgram(run: () => Promise<number>): void {
       process.exitCode = code
     },
     (error: unknown) => {
-      process.exitCode = report(error)
+      process.exitCode = reportHydra(error)
     },
   )
 }
 
-/** DLIO ends with 1 whatever is wrong with a job. */
-function report(error: unknown): number {
+/** Tells people of an error. DLIO ends with 1 whatever is wrong with a job. */
+export function reportHydra(error: unknown): number {
   if (error instanceof HydraError) {
     process.stderr.write(`${error.message}\n`)
     return error.exitCode

@@ -1,7 +1,10 @@
 // Runs a composed job as DLIO does: its log on stderr, its files in Hydra's folder, its exit codes.
 import { join } from 'node:path'
+import { onFirst, together } from '../../cluster/agreement.js'
+import type { Launch } from '../../cluster/launcher.js'
+import type { World } from '../../cluster/world.js'
 import { parseHonour } from '../../config/honour.js'
-import { loadWorkload } from '../../config/load.js'
+import { type Loaded, loadWorkload } from '../../config/load.js'
 import { toPlain } from '../../config/tree.js'
 import type { Semantics, Workload } from '../../config/workload.js'
 import { HangingError, RunError } from '../../errors.js'
@@ -11,10 +14,11 @@ import type { RunLog } from '../../output/events.js'
 import { prepareOutputFolder } from '../../output/writable.js'
 import { packageInfo } from '../../package.js'
 import { reportError } from '../errors.js'
-import { endByForce, listenForInterruption } from '../interruption.js'
+import { listenInWorld } from '../in-world.js'
+import { endByForce } from '../interruption.js'
 import { select } from './apply.js'
 import { type Composition, resolvedJob, runFolders, type Surroundings } from './compose.js'
-import { launchedWorld, logLevelFrom } from './environment.js'
+import { logLevelFrom } from './environment.js'
 import { writeRunFolder } from './run-folder.js'
 
 /** DLIO ends with this where total_training_steps asks for more than the data has (statscounter.py: exit(-1)). */
@@ -26,45 +30,41 @@ export interface HydraRun {
   readonly composition: Composition
   readonly surroundings: Surroundings
   readonly semantics: Semantics
-  readonly ranks: number
+  readonly world: World
+  /** Who started this process, where a launcher did. */
+  readonly launch: Launch | undefined
 }
 
-/** Runs the job and returns the exit code. Throws what is wrong with the job. */
+/** Collective. Runs the job and returns the exit code. Throws what is wrong with the job. */
 export async function runComposed(run: HydraRun): Promise<number> {
-  const { composition, surroundings, semantics, ranks } = run
-  const { outputDir, subdir } = runFolders(composition, surroundings)
-  writeRunFolder(composition, outputDir, subdir)
+  const { composition, surroundings, semantics, world } = run
+  const { outputDir, subdir } = await together(world, () => runFolders(composition, surroundings))
+  await onFirst(world, () => writeRunFolder(composition, outputDir, subdir))
   const env = jobEnvironment(composition, surroundings)
   if (setting(composition, ['job', 'chdir']) === true) process.chdir(outputDir)
-  if (composition.workload === undefined)
-    throw new RunError("Key 'workload' is not in struct: the command line took the workload away; give workload=NAME")
-  const { workload, warnings } = loadWorkload({
-    config: composition.workload.name,
-    overrides: [],
-    semantics,
-    honour: parseHonour(env.DL_DRIVER_HONOUR ?? '', 'DL_DRIVER_HONOUR'),
-    composed: { path: composition.workload.path, root: resolvedJob(composition, surroundings) },
-  })
-  refuseImpossible(workload)
+  const { workload, warnings } = await together(world, () => loadJob(run, env))
   const log = logLevelFrom(env)
   const echo = (text: string) => void process.stderr.write(text)
   const named = semantics === 'upstream' ? "argonne-lcf's" : "MLCommons'"
   const options = { threshold: log.level, echo }
-  echo(`[OUTPUT] dl-driver ${packageInfo().version} in place of DLIO, replaying ${named}\n`)
+  if (world.process === 0) echo(`[OUTPUT] dl-driver ${packageInfo().version} in place of DLIO, replaying ${named}${processList(world)}\n`)
   const folder = workload.output.folder ?? (semantics === 'mlcommons' && env.DLIO_OUTPUT_FOLDER ? env.DLIO_OUTPUT_FOLDER : outputDir)
   const notes = [
     ...composition.warnings,
     ...(log.unknown === undefined ? [] : [`DLIO_LOG_LEVEL=${log.unknown} is no level of DLIO's; it means warning`]),
   ]
-  const missingSteps = stepsBeyondData(workload, ranks)
-  if (missingSteps !== undefined) return refuseSteps(missingSteps, workload, folder, ranks, options)
-  const interruption = listenForInterruption({ followsParent: launchedWorld(surroundings.env).launched })
+  const missingSteps = stepsBeyondData(workload, world.ranks)
+  if (missingSteps !== undefined) {
+    await onFirst(world, () => tellMissingSteps(missingSteps, workload, folder, world.ranks, options))
+    return tooManyStepsCode
+  }
+  const interruption = listenInWorld(world, run.launch)
   let outcome: JobOutcome
   try {
     outcome = await runJob({
       workload,
       warnings: [...notes.map((message) => ({ code: 'hydra', message })), ...warnings],
-      ranks,
+      world,
       outputFolder: folder,
       generate: false,
       direct: false,
@@ -76,7 +76,8 @@ export async function runComposed(run: HydraRun): Promise<number> {
       signal: interruption.signal,
     })
   } catch (error) {
-    if (error instanceof HangingError) {
+    // With others, MPI's abort ends this process as well.
+    if (error instanceof HangingError && world.processes === 1) {
       reportError(error)
       endByForce('SIGKILL')
     }
@@ -84,13 +85,34 @@ export async function runComposed(run: HydraRun): Promise<number> {
   } finally {
     interruption.end()
   }
-  for (const { message } of outcome.lateWarnings) echo(`[WARNING] ${message}\n`)
+  if (world.process === 0) for (const { message } of outcome.lateWarnings) echo(`[WARNING] ${message}\n`)
   if (outcome.hangs === true) endByForce('SIGINT')
   if (outcome.result?.complete === false) {
-    process.stderr.write(`[ERROR] interrupted; what was measured so far is in ${join(folder, 'result.partial.json')}\n`)
+    if (world.process === 0) echo(`[ERROR] interrupted; what was measured so far is in ${join(folder, 'result.partial.json')}\n`)
     return 130
   }
   return 0
+}
+
+/** The workload of the job. Throws what is wrong with it. */
+function loadJob({ composition, surroundings, semantics }: HydraRun, env: NodeJS.ProcessEnv): Loaded {
+  if (composition.workload === undefined)
+    throw new RunError("Key 'workload' is not in struct: the command line took the workload away; give workload=NAME")
+  const loaded = loadWorkload({
+    config: composition.workload.name,
+    overrides: [],
+    semantics,
+    honour: parseHonour(env.DL_DRIVER_HONOUR ?? '', 'DL_DRIVER_HONOUR'),
+    composed: { path: composition.workload.path, root: resolvedJob(composition, surroundings) },
+  })
+  refuseImpossible(loaded.workload)
+  return loaded
+}
+
+/** Launchers that end a job name the process that died by its number only. */
+function processList({ processes, places }: World): string {
+  if (processes === 1) return ''
+  return `; ${places.map(({ host, pid, ranks }) => `rank ${ranks.begin} is process ${pid} on ${host}`).join(', ')}`
 }
 
 /** hydra.job.env_set on top of the environment, for DLIO's variables. */
@@ -125,13 +147,13 @@ function stepsBeyondData({ dataset, reader, train }: Workload, ranks: number): n
   return train.totalTrainingSteps > steps ? steps : undefined
 }
 
-function refuseSteps(
+function tellMissingSteps(
   steps: number,
   workload: Workload,
   folder: string,
   ranks: number,
   options: { threshold: ReturnType<typeof logLevelFrom>['level']; echo: (text: string) => void },
-): number {
+): void {
   prepareOutputFolder(folder)
   const log = new DlioLog(join(folder, workload.output.logFile), { ...dlioLogOptions(workload, ranks), ...options })
   log.line(
@@ -139,5 +161,4 @@ function refuseSteps(
     `Only have enough data for ${steps} steps but ${workload.train.totalTrainingSteps} wanted; lower train.total_training_steps or add files`,
   )
   log.close()
-  return tooManyStepsCode
 }
