@@ -129,6 +129,12 @@ function resolveCheckpoint(all: AllValues, choices: Choices, report: Report): Wo
   const { storage_type: type } = all.storage.values
   const isUpstream = choices.semantics === 'upstream'
   if (all.workflow.values.checkpoint) {
+    if (values.checkpoint_mechanism_classname !== null)
+      report.warn(
+        'checkpoint-mechanism',
+        "checkpoint.checkpoint_mechanism_classname: has no effect, Python classes cannot be used: DLIO's own mechanism of the framework is replayed",
+      )
+    if (given('ksm')) report.warn('checkpoint-ksm', 'checkpoint.ksm: has no effect, no tensors are kept in memory that could be merged')
     if (isUpstream && values.fsync)
       report.warn(
         'checkpoint-fsync',
