@@ -2,9 +2,9 @@
 import type { Workload } from '../config/workload.js'
 import { elementTypeByName } from '../formats/dtype.js'
 import type { FileSpec, FormatWriter } from '../formats/types.js'
+import { RandomState } from '../order/numpy-random.js'
 import type { FileList } from '../order/types.js'
 import { formatWriter } from './format-writer.js'
-import { LegacyGaussPairs } from './legacy-gauss.js'
 import { fileNamer } from './naming.js'
 
 /** DLIO seeds NumPy's global generator with this before it draws (data_generator.py `generate`); MLCommons adds the rank. */
@@ -29,22 +29,21 @@ export function createDimensionSource(workload: Workload, world: { readonly rank
   const side = typical[0]!
   const sideStdev = recordLengthBytesStdev / 2 / Math.sqrt(recordLengthBytes)
   const numStreams = workload.semantics === 'mlcommons' ? world.ranks : 1
-  const streams = new Map<number, { pairs: LegacyGaussPairs; position: number }>()
+  const streams = new Map<number, { random: RandomState; position: number }>()
   const truncate = (z: number): number => Math.max(1, Math.trunc(side + sideStdev * z))
   return {
     dims(index) {
       const number = index % numStreams
       let stream = streams.get(number)
       if (stream === undefined) {
-        stream = { pairs: new LegacyGaussPairs(generatorSeed + number), position: 0 }
+        stream = { random: new RandomState(generatorSeed + number), position: 0 }
         streams.set(number, stream)
       }
       if (index < stream.position)
         throw new RangeError(`dimensions of file ${index} were asked for after those of file ${stream.position - 1}`)
-      for (; stream.position < index; stream.position++) stream.pairs.skip()
-      stream.pairs.next()
+      for (; stream.position < index; stream.position++) stream.random.skipNormalPair()
       stream.position++
-      return [truncate(stream.pairs.first), truncate(stream.pairs.second)]
+      return [truncate(stream.random.standardNormal()), truncate(stream.random.standardNormal())]
     },
   }
 }

@@ -25,6 +25,9 @@ export class RandomState {
   private engine: Engine
   /** Second normal of a pair, kept for the next call; undefined when there is none. */
   private cachedGauss: number | undefined
+  /** The point of the last pair. */
+  private x1 = 0
+  private x2 = 0
 
   /** @param seed an integer 0 … 2³²−1, or a sequence of such words (`init_by_array`). Throws RangeError otherwise. */
   constructor(seed: number | readonly number[]) {
@@ -42,6 +45,8 @@ export class RandomState {
     const copy = Object.create(RandomState.prototype) as RandomState
     copy.engine = this.engine.clone()
     copy.cachedGauss = this.cachedGauss
+    copy.x1 = 0
+    copy.x2 = 0
     return copy
   }
 
@@ -157,7 +162,7 @@ export class RandomState {
   }
 
   normal(mean: number, stdev: number): number {
-    return mean + stdev * this.gauss()
+    return mean + stdev * this.standardNormal()
   }
 
   exponential(scale: number): number {
@@ -175,20 +180,37 @@ export class RandomState {
   }
 
   /** `legacy_gauss`: the polar method, second value first. */
-  private gauss(): number {
+  standardNormal(): number {
     if (this.cachedGauss !== undefined) {
       const value = this.cachedGauss
       this.cachedGauss = undefined
       return value
     }
+    const r2 = this.drawPoint()
+    const f = Math.sqrt((-2 * Math.log(r2)) / r2)
+    this.cachedGauss = f * this.x1
+    return f * this.x2
+  }
+
+  /** Leaves the stream where two draws of a normal leave it, as a rule without their logarithm. */
+  skipNormalPair(): void {
+    if (this.cachedGauss === undefined) this.drawPoint()
+    else {
+      this.cachedGauss = undefined
+      this.standardNormal()
+    }
+  }
+
+  /** Draws points of the square until one lies within the unit circle, but not at its centre; returns its squared radius. */
+  private drawPoint(): number {
     for (;;) {
       const x1 = 2 * this.nextDouble() - 1
       const x2 = 2 * this.nextDouble() - 1
       const r2 = x1 * x1 + x2 * x2
       if (r2 >= 1 || r2 === 0) continue
-      const f = Math.sqrt((-2 * Math.log(r2)) / r2)
-      this.cachedGauss = f * x1
-      return f * x2
+      this.x1 = x1
+      this.x2 = x2
+      return r2
     }
   }
 
@@ -207,7 +229,7 @@ export class RandomState {
       let x: number
       let v: number
       do {
-        x = this.gauss()
+        x = this.standardNormal()
         v = 1 + c * x
       } while (v <= 0)
       v = v * v * v

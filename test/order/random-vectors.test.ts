@@ -235,6 +235,19 @@ test('a cloned NumPy state goes on independently, its cached normal included', (
   assert.deepEqual([copy.normal(0, 1), copy.normal(0, 1)], expected)
 })
 
+test('skipping a pair of normals leaves the stream where drawing them leaves it, a cached one or none', () => {
+  for (const drawnBefore of [0, 1, 2, 3]) {
+    const [drawing, skipping] = [new RandomState(10), new RandomState(10)]
+    for (const random of [drawing, skipping]) for (let n = 0; n < drawnBefore; n++) random.standardNormal()
+    for (let pair = 0; pair < 50; pair++) {
+      drawing.standardNormal()
+      drawing.standardNormal()
+      skipping.skipNormalPair()
+    }
+    for (let n = 0; n < 3; n++) assert.equal(skipping.standardNormal(), drawing.standardNormal())
+  }
+})
+
 test('seeding forgets the cached normal', () => {
   const random = new RandomState(5)
   const first = random.normal(0, 1)
