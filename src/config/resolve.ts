@@ -36,7 +36,10 @@ export function resolveWorkload(
 ): Workload {
   const profile = choices.profile === undefined ? null : resolveProfile(all, choices.profile, choices.semantics)
   const { honoured } = choices
-  if (profile === null) warnOfDefects(all, honoured, report)
+  if (profile === null) {
+    warnOfDefects(all, honoured, report)
+    warnOfShuffles(all, decision, choices, report)
+  }
   const raw = toPlain(root)
   const output = all.output.values
   const workflow = all.workflow.values
@@ -261,5 +264,19 @@ function warnOfDefects({ reader }: AllValues, honoured: readonly HonourName[], r
     report.warn(
       'read-type',
       `reader.read_type: ${showValue(readType)} means memory: DLIO takes any given value so; delete the key for on_demand, or --honour read_type`,
+    )
+}
+
+/** The sampler of DLIO's PyTorch loader yields ascending numbers whatever is shuffled before (dlio_sampler, get_global_map_index). */
+function warnOfShuffles({ reader, workflow }: AllValues, { dataLoader }: FrameworkDecision, choices: Choices, report: Report): void {
+  if (!workflow.values.train || (dataLoader !== 'pytorch' && dataLoader !== 'dali')) return
+  const without = [
+    ...(reader.values.sample_shuffle === 'off' ? [] : ['reader.sample_shuffle']),
+    ...(choices.semantics === 'upstream' && isOn(reader, 'file_shuffle', 'off', choices.honoured) ? ['reader.file_shuffle'] : []),
+  ]
+  if (without.length > 0)
+    report.warn(
+      'shuffle',
+      `${without.join(' and ')}: no effect on the order in which DLIO's ${dataLoader} loader reads, in DLIO as here; to shuffle, ask for the framework's own rules: pytorch_config.shuffle=true`,
     )
 }

@@ -57,7 +57,7 @@ function comparable(hydraYaml: string): string {
 
 /** Lines about what only the Python program does, and warnings that only this one has. */
 const notShared =
-  /dgen|DEBUG DLIOBenchmark|^\[OUTPUT\] {3}|={40,}$|WARNING: Data Generation|File listing|file sharding|pre-warm|Reshard for|page cache between|core available|^\[WARNING\] (?:model\.model_size|checkpoint\.fsync)/
+  /dgen|DEBUG DLIOBenchmark|^\[OUTPUT\] {3}|={40,}$|WARNING: Data Generation|File listing|file sharding|pre-warm|Reshard for|page cache between|core available|^\[WARNING\] (?:model\.model_size|checkpoint\.fsync|reader\.sample_shuffle)/
 
 /** Lines of a log without times, figures and outcomes. DLIO says "write started" when it has finished reading. */
 function shape(log: string): string[] {

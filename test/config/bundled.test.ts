@@ -10,8 +10,10 @@ const bundled = (config: string, overrides: string[] = []) => loadWorkload({ con
 
 /** What the parameter sets say that has no effect, as they are published. */
 const documented: [RegExp, string[]][] = [
-  [/^unet3d_/, ['model-size']],
-  [/^megatron_/, ['ignored-key', 'model-size']],
+  [/^unet3d_datagen/, ['model-size']],
+  [/^unet3d_/, ['model-size', 'shuffle']],
+  [/^megatron_/, ['ignored-key', 'model-size', 'shuffle']],
+  [/^dlrm$/, ['shuffle']],
   [/^dlrm_s3dlio_/, ['read-type']],
 ]
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import type { LoadOptions } from '#src/config/load.js'
 import { loadWorkload } from '#src/config/load.js'
 import type { Workload } from '#src/config/workload.js'
 import { fileOf, load, problemsOf, rendered, scratchFolder } from './helpers.js'
@@ -282,4 +283,19 @@ test('a model that is a name alone is that name, as in workloads before DLIO 2.1
   assert.equal(model().name, 'bert')
   assert.deepEqual([model('model.model_size_bytes=5').name, model('model.model_size_bytes=5').sizeBytes], ['bert', 5])
   assert.match(problemsOf('model: [bert]'), /model = \["bert"\][\s\S]*must be a mapping of keys to values/)
+})
+
+test('shuffles that change nothing are named, with the way to shuffle', () => {
+  const shuffles = (yaml: string, options: Partial<LoadOptions> = {}) =>
+    load(`framework: pytorch\ndataset: {format: npz}\nreader: {${yaml}}`, options)
+      .warnings.filter(({ code }) => code === 'shuffle')
+      .map(({ message }) => message.split(':')[0])
+  assert.deepEqual(shuffles('sample_shuffle: seed, file_shuffle: seed'), ['reader.sample_shuffle'])
+  assert.deepEqual(shuffles('sample_shuffle: seed, file_shuffle: seed', { semantics: 'upstream' }), [
+    'reader.sample_shuffle and reader.file_shuffle',
+  ])
+  assert.deepEqual(shuffles('sample_shuffle: off, file_shuffle: off', { semantics: 'upstream', honour: ['file_shuffle'] }), [])
+  assert.deepEqual(load('framework: tensorflow\nreader: {sample_shuffle: seed}').warnings, [])
+  const { warnings } = load('framework: pytorch\ndataset: {format: npz}\nreader: {sample_shuffle: seed}\npytorch_config: {shuffle: true}')
+  assert.deepEqual(warnings, [])
 })

@@ -48,7 +48,7 @@ test('validate --json prints the workload and the warnings, and nothing else', (
   assert.deepEqual([ok, workload.semantics, workload.reader.batchSize, workload.raw.reader.batch_size], [true, 'upstream', 7, 7])
   assert.deepEqual(
     warnings.map(({ code }: { code: string }) => code),
-    ['model-size'],
+    ['model-size', 'shuffle'],
   )
 })
 

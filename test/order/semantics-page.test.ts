@@ -1,17 +1,19 @@
-// docs/semantics.md names a test for every rule: each of them has to exist where the page says.
+// docs/semantics.md and docs/differences.md name a test for every rule: each of them has to exist where the page says.
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 
-const rows = readFileSync('docs/semantics.md', 'utf8')
-  .split('\n')
-  .filter((line) => line.startsWith('| ') && !line.startsWith('| rule'))
-  .map((line) => line.slice(2, -2).split(' | '))
+function rowsOf(text: string): string[][] {
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith('| ') && !/^\| (?:rule|DLIO) /.test(line))
+    .map((line) => line.slice(2, -2).split(' | '))
+}
 
 /** Titles in a test file; what is put in when it runs becomes `…`. */
 function titlesOf(file: string): string[] {
   const source = readFileSync(file, 'utf8')
-  return [...source.matchAll(/\btest\(\s*(['`])(.*?)\1,\s/g)].map(([, , title]) => title!.replace(/\$\{.*?\}/g, '…'))
+  return [...source.matchAll(/\btest\(\s*(['`"])(.*?)\1,\s/g)].map(([, , title]) => title!.replace(/\$\{.*?\}/g, '…'))
 }
 
 /** `` `file`: title · title · `file`: title `` → pairs. */
@@ -27,6 +29,7 @@ function citationsOf(cell: string): [file: string, title: string][] {
 }
 
 test('every rule of docs/semantics.md names tests that exist, and files that exist', () => {
+  const rows = rowsOf(readFileSync('docs/semantics.md', 'utf8'))
   assert.ok(rows.length > 40)
   for (const cells of rows) {
     const [rule] = cells
@@ -37,4 +40,15 @@ test('every rule of docs/semantics.md names tests that exist, and files that exi
     }
     for (const [, path] of cells.at(-2)!.matchAll(/`(src\/[^`]+)`/g)) assert.ok(existsSync(path!), `${rule}: ${path}`)
   }
+})
+
+test('every quirk of docs/differences.md names tests that exist', () => {
+  const [, quirks = ''] = readFileSync('docs/differences.md', 'utf8').split('## Quirk by quirk')
+  const rows = rowsOf(quirks)
+  assert.ok(rows.length > 20)
+  for (const cells of rows)
+    for (const [file, title] of citationsOf(cells.at(-1)!)) {
+      assert.ok(existsSync(file), `${cells[0]}: ${file}`)
+      assert.ok(titlesOf(file).includes(title), `${cells[0]}: ${file} has no test “${title}”`)
+    }
 })
