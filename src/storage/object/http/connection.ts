@@ -132,13 +132,21 @@ export class Connection {
         // Memory behind the body's end is given too: a read that is not filled up tells the event loop that there is no more, for less.
         return this.state === 'body' || space.length <= this.left ? space : space.subarray(0, this.left)
       }
+      this.stand()
     }
     if (this.begin === this.end) {
       this.begin = 0
       this.end = 0
+      return this.own
     }
     if (this.end === this.own.length) this.enlarge()
     return this.own.subarray(this.end)
+  }
+
+  /** Takes no more bytes until {@link proceed}. */
+  private stand(): void {
+    this.stands = true
+    this.socket.pause()
   }
 
   private enlarge(): void {
@@ -167,7 +175,7 @@ export class Connection {
       }
       this.left -= byteLength
       this.bodyBytes += byteLength
-      if (this.left > 0 && this.sink!.space() !== undefined) return true
+      if (this.left > 0) return true
     } else {
       this.end += byteLength
       if (this.end - this.begin > mostHeldBytes) {
@@ -263,13 +271,12 @@ export class Connection {
   /** Copies body bytes from the own memory to the sink; false where more bytes or more room are needed. */
   private passBody(): boolean {
     while (this.left > 0) {
+      if (this.begin === this.end) return false
       const space = this.sink!.space()
       if (space === undefined) {
-        this.stands = true
-        this.socket.pause()
+        this.stand()
         return false
       }
-      if (this.begin === this.end) return false
       const n = Math.min(this.left, this.end - this.begin, space.length)
       space.set(this.own.subarray(this.begin, this.begin + n))
       this.begin += n

@@ -74,12 +74,39 @@ export function parseHead(text: string, nowMs: number): ResponseHead {
     if (lineEnd <= begin) break
     const colon = text.indexOf(':', begin)
     if (colon <= begin || colon > lineEnd) throw broken(`a header line is malformed: ${excerpt(text.slice(begin, lineEnd))}`)
-    takeHeader(head, text.slice(begin, colon).toLowerCase(), text.slice(colon + 1, lineEnd).trim(), nowMs)
+    if (mayMatter(text.charCodeAt(begin), colon - begin)) {
+      let valueBegin = colon + 1
+      while (isBlank(text.charCodeAt(valueBegin))) valueBegin++
+      let valueEnd = lineEnd
+      while (valueEnd > valueBegin && isBlank(text.charCodeAt(valueEnd - 1))) valueEnd--
+      takeHeader(head, text.slice(begin, colon).toLowerCase(), text.slice(valueBegin, valueEnd), nowMs)
+    }
   }
   // RFC 9112, 6.3: both at once is how requests are smuggled; a benchmark need not guess.
   if (head.chunked && head.contentLength >= 0) throw broken('the response has both Content-Length and Transfer-Encoding')
   return head
 }
+
+/** Lengths of the names that {@link takeHeader} knows, by their first letter: most headers of most responses are passed over by this alone. */
+const lengthsByLetter = new Map<number, readonly number[]>()
+for (const name of [
+  'content-length',
+  'transfer-encoding',
+  'content-range',
+  'etag',
+  'last-modified',
+  'connection',
+  'keep-alive',
+  'retry-after',
+  'location',
+  'x-amz-bucket-region',
+  'date',
+  'content-encoding',
+])
+  lengthsByLetter.set(name.charCodeAt(0), [...(lengthsByLetter.get(name.charCodeAt(0)) ?? []), name.length])
+
+const mayMatter = (firstChar: number, length: number) => lengthsByLetter.get(firstChar | 32)?.includes(length) === true
+const isBlank = (char: number) => char === 32 || char === 9
 
 type Mutable = { -readonly [Key in keyof ResponseHead]: ResponseHead[Key] }
 
