@@ -32,8 +32,8 @@ export interface SampleTarget {
 export interface DecoderOptions {
   /** Size of one read request in bytes, ≤ the window's capacity. */
   readonly requestBytes: number
-  /** Requests must be aligned (O_DIRECT), so that bytes cannot be read straight to their place. */
-  readonly direct: boolean
+  /** Bytes are not read straight to their place: requests must be aligned (O_DIRECT), or each is dear and shall bring as much as it can (objects). */
+  readonly throughWindow: boolean
   /** Check everything that the format has checksums for. */
   readonly verify: boolean
   readonly samplesPerFile: number

@@ -11,7 +11,7 @@ export class PlacedReads {
 
   constructor(
     private readonly port: IoPort,
-    private readonly options: Pick<DecoderOptions, 'requestBytes' | 'direct'>,
+    private readonly options: Pick<DecoderOptions, 'requestBytes' | 'throughWindow'>,
   ) {
     this.#target = { ...port.window, capacity: Number.MAX_SAFE_INTEGER }
   }
@@ -31,7 +31,7 @@ export class PlacedReads {
     if (held !== undefined && byteOffset >= held) {
       const heldEnd = held + window.end - window.begin
       // All that is held where it is the end of what is wanted, otherwise just up to the next aligned address.
-      const wanted = this.options.direct || byteOffset + byteLength <= heldEnd ? byteLength : PlacedReads.leadBytes(at)
+      const wanted = this.options.throughWindow || byteOffset + byteLength <= heldEnd ? byteLength : PlacedReads.leadBytes(at)
       const n = Math.min(wanted, heldEnd - byteOffset)
       if (n > 0) {
         const from = window.begin + byteOffset - held
@@ -43,8 +43,14 @@ export class PlacedReads {
       const left = byteLength - done
       const lead = PlacedReads.leadBytes(at + done)
       const got =
-        this.options.direct || lead > 0
-          ? yield* this.#throughWindow(handle, byteOffset + done, this.options.direct ? left : Math.min(left, lead), bytes, at + done)
+        this.options.throughWindow || lead > 0
+          ? yield* this.#throughWindow(
+              handle,
+              byteOffset + done,
+              this.options.throughWindow ? left : Math.min(left, lead),
+              bytes,
+              at + done,
+            )
           : yield* this.#straight(handle, byteOffset + done, left, bytes, at + done)
       if (got === 0) break
       done += got

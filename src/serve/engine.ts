@@ -6,22 +6,23 @@ import { loadWorkload } from '../config/load.js'
 import type { Warning, Workload } from '../config/workload.js'
 import { packList } from '../dataset/file-lists.js'
 import { listDataset } from '../dataset/listing.js'
+import { GrantKeeper } from '../engine/grants.js'
 import { ConfigError, RunError, restoreError, StorageError } from '../errors.js'
 import { getFormat, isFormatName } from '../formats/index.js'
 import { checkSteps, dataAccess } from '../job/checks.js'
+import type { JobObjects } from '../job/objects.js'
 import { batchSink } from '../order/digest.js'
 import type { Split } from '../order/types.js'
-import { entryFile } from '../package.js'
+import { entryFile, lazily } from '../package.js'
 import { createPlan } from '../plan/plan.js'
 import type { DatasetFiles, Plan, World } from '../plan/types.js'
 import { gaugeSlot, meterSlot } from '../storage/meter.js'
+import type { AccessGrant } from '../storage/object/types.js'
 import { commonWord, queueSlots, type RingLayout, ringBytes, threadWord, threadWords, version } from './layout.js'
 import type { FromThread, LoaderThreadStart, OpenOptions, ToThread } from './messages.js'
 import { mapFile, SleepingWord } from './native.js'
+import { type ReadPlan, readPlan } from './reads.js'
 import { firstBatchBytes, ringLayout } from './sizing.js'
-
-/** Requests through the page cache that do not go straight to their place: heads, and what has to be decoded. */
-const requestBytes = 512 * 1024
 
 export interface Opened {
   readonly version: number
@@ -56,8 +57,8 @@ export class ServeEngine {
     readonly opened: Opened,
     private readonly world: World,
     private readonly files: DatasetFiles,
-    private readonly folder: string,
-    private readonly direct: boolean,
+    private readonly read: ReadPlan,
+    private readonly objects: JobObjects | undefined,
     private readonly ring: RingLayout,
     private readonly memoryFd: number,
     private readonly onFailure: (error: Error) => void,
@@ -79,22 +80,26 @@ export class ServeEngine {
   private readonly news: SleepingWord
   private readonly counters: SharedArrayBuffer
   private threads: LoaderThreadHandle[] = []
+  private grants: GrantKeeper | undefined
   private stopped = false
 
   /** Loads the configuration, lists the data, makes the ring and starts the threads. Throws ConfigError, RunError, StorageError. */
-  static open(options: OpenOptions, memoryFd: number, onFailure: (error: Error) => void): ServeEngine {
+  static async open(options: OpenOptions, memoryFd: number, onFailure: (error: Error) => void): Promise<ServeEngine> {
     const { workload, warnings } = load(options)
-    const { folder, direct } = dataAccess(workload, options.direct === true)
+    const access = dataAccess(workload, options.direct === true)
+    const { folder, direct } = access
     const { format } = workload.dataset
     if (!isFormatName(format) || getFormat(format).decoder === undefined)
       throw new ConfigError(`dataset.format ${format}: its values cannot be loaded, only benchmarked; use npz, hdf5 or tfrecord`)
     if (options.rank >= options.ranks) throw new ConfigError(`rank ${options.rank}: ranks of a world of ${options.ranks} count from 0`)
-    const listing = listDataset(workload, folder)
+    const objects =
+      access.objects && (await lazily<typeof import('../job/objects.js')>('job/objects.js').openObjects(access.objects, workload))
+    const listing = objects === undefined ? listDataset(workload, folder) : await objects.list(new AbortController().signal)
     const world = { ranks: options.ranks, hosts: 1 }
     const plan = createPlan(workload, world, listing.files)
     checkSteps(plan)
-    const base = folder.endsWith('/') ? folder : `${folder}/`
-    const batchBytes = firstBatchBytes(workload, plan, options, base, direct)
+    const read = readPlan(folder, { direct, verify: options.verify === true, objects: objects?.access })
+    const batchBytes = await firstBatchBytes(workload, plan, options, read)
     const layout = ringLayout(workload, plan, batchBytes, options.ringBytes, { cores: availableParallelism(), memoryBytes: totalmem() })
     const { ring, ahead } = layout
     try {
@@ -120,8 +125,9 @@ export class ServeEngine {
       fixedShapes: workload.dataset.recordLengthBytesStdev === 0,
       warnings: [...warnings, ...listing.warnings, ...plan.warnings],
     }
-    const engine = new ServeEngine(options, workload, opened, world, listing.files, base, direct, ring, memoryFd, onFailure)
+    const engine = new ServeEngine(options, workload, opened, world, listing.files, read, objects, ring, memoryFd, onFailure)
     engine.startThreads()
+    engine.keepGrants()
     return engine
   }
 
@@ -165,16 +171,18 @@ export class ServeEngine {
   }
 
   get usesDirect(): boolean {
-    return this.direct
+    return this.read.direct
   }
 
   get requestBytes(): number {
-    return requestBytes
+    return this.read.requestBytes
   }
 
   /** Asks all threads to end. */
   stop(): void {
     this.stopped = true
+    this.grants?.stop()
+    this.objects?.close()
     Atomics.store(this.words, commonWord.stop, 1)
     for (const { wake } of this.threads) wake.raise()
     this.news.raise()
@@ -204,10 +212,7 @@ export class ServeEngine {
         world: this.world,
         files: { train: packList(this.files.train), valid: packList(this.files.valid) },
         rank: this.options.rank,
-        folder: this.folder,
-        direct: this.direct,
-        verify: this.options.verify === true,
-        requestBytes,
+        read: this.read,
         ahead: this.opened.ahead,
         ring: this.ring,
         memoryFd: this.memoryFd,
@@ -219,6 +224,7 @@ export class ServeEngine {
       worker.on('message', (message: FromThread) => {
         if (message.kind === 'failed') this.fail(restoreError(message.error))
         else if (message.kind === 'halted') handle.halted?.()
+        else if (message.kind === 'grantWanted') this.grants?.wanted()
       })
       worker.on('error', (error: Error) => this.fail(error))
       worker.on('exit', (code) => {
@@ -226,6 +232,15 @@ export class ServeEngine {
       })
       return handle
     })
+  }
+
+  /** Threads that read objects always have credentials that hold. */
+  private keepGrants(): void {
+    if (this.objects === undefined) return
+    const send = (grant: AccessGrant) => {
+      for (const thread of this.threads) this.tell(thread, { kind: 'grant', grant })
+    }
+    this.grants = new GrantKeeper(this.objects.access, send, (error) => this.fail(error))
   }
 
   private halt(thread: LoaderThreadHandle): Promise<void> {

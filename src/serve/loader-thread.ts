@@ -3,28 +3,23 @@ import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from '
 import { unpackList } from '../dataset/file-lists.js'
 import { computedFiles } from '../dataset/naming.js'
 import { serializeError } from '../errors.js'
-import type { SampleDecoder } from '../formats/decoder.js'
-import { getFormat } from '../formats/index.js'
 import { batchSink } from '../order/digest.js'
 import type { BatchSink, EpochOrder, FileList } from '../order/types.js'
 import { createPlan } from '../plan/plan.js'
 import type { Plan } from '../plan/types.js'
-import { IoPort, runBlocking } from '../storage/io.js'
-import { LocalStorage } from '../storage/local.js'
 import { IoMeter, meterSlot } from '../storage/meter.js'
 import { Arena } from './arena.js'
 import { BatchBlock } from './batch-block.js'
 import { arenaOffset, commonWord, queueOffset, queueSlots, ringBytes, threadWord, threadWords } from './layout.js'
 import type { FromThread, LoaderThreadStart, ToThread } from './messages.js'
-import { mapFile, mapMemory, SleepingWord } from './native.js'
+import { mapFile, SleepingWord } from './native.js'
+import { openReads, type Reads } from './reads.js'
 
 /** The batch at hand is not wanted any more. */
 class Recalled extends Error {}
 
 /** A thread looks for messages at least this often, whatever becomes of a wake-up. */
 const longestSleepMs = 100
-/** Room for O_DIRECT's aligned reads beside the largest request. */
-const windowExtraBytes = 2 * 4096
 
 class LoaderThread {
   private readonly words: Int32Array
@@ -34,8 +29,7 @@ class LoaderThread {
   private readonly block: BatchBlock
   private readonly wakeWord: SleepingWord
   private readonly news: SleepingWord
-  private readonly decoder: SampleDecoder
-  private readonly storage: LocalStorage
+  private readonly reads: Reads
   private sink: BatchSink = { files: new Float64Array(0), samples: new Float64Array(0) }
   private readonly counters: Float64Array
   private plan: Plan | undefined
@@ -57,51 +51,48 @@ class LoaderThread {
     this.news = new SleepingWord(this.words, commonWord.news)
     this.counters = new Float64Array(start.counters, 8 * meterSlot.count * thread, meterSlot.count)
     const gauge = new Int32Array(start.counters, start.counters.byteLength - 8, 2)
-    this.storage = new LocalStorage(start.direct, new IoMeter(this.counters, gauge))
-    const window = mapMemory(start.requestBytes + windowExtraBytes)
-    const ioPort = new IoPort({ bytes: new Uint8Array(window), view: new DataView(window), capacity: start.requestBytes, begin: 0, end: 0 })
-    const { dataset } = start.workload
-    this.decoder = getFormat(dataset.format).decoder!(ioPort, {
-      requestBytes: start.requestBytes,
-      direct: start.direct,
-      verify: start.verify,
-      samplesPerFile: dataset.numSamplesPerFile,
-      elementType: dataset.recordElementType,
-    })
+    const askForGrant = () => port.postMessage({ kind: 'grantWanted' } satisfies FromThread)
+    this.reads = openReads(start.workload, start.read, new IoMeter(this.counters, gauge), thread, askForGrant)
   }
 
-  run(): void {
+  async run(): Promise<void> {
     for (;;) {
       const seen = this.wakeWord.value
-      if (this.isStopped) return
-      this.takeMessages()
-      if (this.mayWork()) this.makeBatch()
-      else this.wakeWord.wait(seen, longestSleepMs)
+      if (this.isStopped) break
+      await this.takeMessages()
+      if (this.mayWork()) await this.makeBatch()
+      else {
+        this.wakeWord.wait(seen, longestSleepMs)
+        // Connections that were closed meanwhile are noticed.
+        if (this.start.read.objects !== undefined) await new Promise(setImmediate)
+      }
     }
+    this.reads.close()
   }
 
   private get isStopped(): boolean {
     return Atomics.load(this.words, commonWord.stop) !== 0
   }
 
-  private takeMessages(): void {
+  private async takeMessages(): Promise<void> {
     for (;;) {
       const received = receiveMessageOnPort(this.port)
       if (received === undefined) return
       const message = received.message as ToThread
-      if (message.kind === 'halt') this.halt()
+      if (message.kind === 'halt') await this.halt()
+      else if (message.kind === 'grant') this.reads.renew(message.grant)
       else this.begin(message)
     }
   }
 
   /** Gives back what was made and not taken. Blocks that the consumer has taken stay its own. */
-  private halt(): void {
+  private async halt(): Promise<void> {
     this.work = undefined
     const produced = this.words[this.own + threadWord.produced]!
     const consumed = Atomics.load(this.words, this.own + threadWord.consumed)
     for (let i = consumed; i < produced; i++) this.arena.free(this.queue[i % queueSlots]!)
     Atomics.store(this.words, this.own + threadWord.produced, 0)
-    runBlocking(this.decoder.close(), this.storage)
+    await this.reads.run(this.reads.decoder.close())
     this.port.postMessage({ kind: 'halted' } satisfies FromThread)
   }
 
@@ -126,8 +117,8 @@ class LoaderThread {
     return made < this.start.ahead
   }
 
-  private makeBatch(): void {
-    const { block, decoder, start, sink } = this
+  private async makeBatch(): Promise<void> {
+    const { block, reads, start, sink } = this
     const { order, files, next } = this.work!
     const samples = order.batch(next, sink)
     block.start(next + 1, samples)
@@ -136,7 +127,8 @@ class LoaderThread {
       for (let i = 0; i < samples; i++) {
         if (this.isRecalled) throw new Recalled()
         block.nextSample()
-        runBlocking(decoder.decode(start.folder + files.name(sink.files[i]!), sink.samples[i]!, block), this.storage)
+        const reading = reads.run(reads.decoder.decode(start.read.folder + files.name(sink.files[i]!), sink.samples[i]!, block))
+        if (reading !== undefined) await reading
       }
       position = block.finish()
     } catch (error) {
@@ -169,11 +161,16 @@ class LoaderThread {
 
 const port = parentPort!
 const start = workerData as LoaderThreadStart
-try {
-  const thread = new LoaderThread(start, port)
-  port.postMessage({ kind: 'ready' } satisfies FromThread)
-  thread.run()
-} catch (error) {
-  port.postMessage({ kind: 'failed', error: serializeError(error) } satisfies FromThread)
+
+async function main(): Promise<void> {
+  try {
+    const thread = new LoaderThread(start, port)
+    port.postMessage({ kind: 'ready' } satisfies FromThread)
+    await thread.run()
+  } catch (error) {
+    port.postMessage({ kind: 'failed', error: serializeError(error) } satisfies FromThread)
+  }
+  port.close()
 }
-port.close()
+
+void main()

@@ -4,7 +4,9 @@ import type { PackedFiles } from '../dataset/file-lists.js'
 import type { SerializedError } from '../errors.js'
 import type { Split } from '../order/types.js'
 import type { World } from '../plan/types.js'
+import type { AccessGrant } from '../storage/object/types.js'
 import type { RingLayout } from './layout.js'
+import type { ReadPlan } from './reads.js'
 
 /** What a thread is started with. */
 export interface LoaderThreadStart {
@@ -13,10 +15,7 @@ export interface LoaderThreadStart {
   readonly world: World
   readonly files: PackedFiles
   readonly rank: number
-  readonly folder: string
-  readonly direct: boolean
-  readonly verify: boolean
-  readonly requestBytes: number
+  readonly read: ReadPlan
   /** Batches that the thread may be ahead of the consumer. */
   readonly ahead: number
   readonly ring: RingLayout
@@ -27,6 +26,7 @@ export interface LoaderThreadStart {
 /** To a thread. It looks for messages when its `wake` word has risen. */
 export type ToThread =
   | { readonly kind: 'halt' }
+  | { readonly kind: 'grant'; readonly grant: AccessGrant }
   | {
       readonly kind: 'begin'
       readonly generation: number
@@ -41,6 +41,8 @@ export type ToThread =
 export type FromThread =
   | { readonly kind: 'ready' }
   | { readonly kind: 'halted' }
+  /** The storage has refused the credentials as expired. */
+  | { readonly kind: 'grantWanted' }
   | { readonly kind: 'failed'; readonly error: SerializedError }
 
 /** A request of the consumer: one JSON object a line over the control socket, answered in order by one line each. */

@@ -17,7 +17,7 @@ export async function serve(controlFd: number, memoryFd: number): Promise<void> 
   const send = (answer: Answer) => {
     if (!socket.destroyed) socket.write(`${JSON.stringify(answer)}\n`)
   }
-  const open = (request: Request & { op: 'open' }): ServeEngine =>
+  const open = (request: Request & { op: 'open' }): Promise<ServeEngine> =>
     ServeEngine.open(
       request.options,
       memoryFd,
@@ -26,7 +26,7 @@ export async function serve(controlFd: number, memoryFd: number): Promise<void> 
 
   const perform = async (request: Request): Promise<Answer> => {
     if (request.op === 'open') {
-      engine = open(request)
+      engine = await open(request)
       return { ok: true, ...engine.opened }
     }
     if (engine === undefined) throw new RunError(`${request.op} before open`)

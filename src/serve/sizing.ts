@@ -2,29 +2,21 @@
 import type { Workload } from '../config/workload.js'
 import { RunError } from '../errors.js'
 import { type ArrayLayout, slackBytes } from '../formats/decoder.js'
-import { getFormat } from '../formats/index.js'
 import { batchSink } from '../order/digest.js'
 import type { Plan } from '../plan/types.js'
-import { createWindow, IoPort, runBlocking } from '../storage/io.js'
-import { LocalStorage } from '../storage/local.js'
 import { privateMeter } from '../storage/meter.js'
 import { blockAlignment } from './arena.js'
 import { blockHeaderBytes, type RingLayout, roundUp } from './layout.js'
 import type { OpenOptions } from './messages.js'
+import { openReads, type ReadPlan } from './reads.js'
 
 /** Batches of each thread that the consumer may have in use at once, in a ring of the default size. */
 const leasedBatches = 3
 const leastArenaBytes = 4 * 2 ** 20
 const probeBytes = 256 * 1024
 
-/** Size of the block of an epoch's first batch, told by the head of its first file: nothing of the data is read. */
-export function firstBatchBytes(
-  workload: Workload,
-  plan: Plan,
-  { split, rank, verify }: OpenOptions,
-  folder: string,
-  direct: boolean,
-): number {
+/** Size of the block of an epoch's first batch, told by the head of its first file: nothing of the data is placed. */
+export async function firstBatchBytes(workload: Workload, plan: Plan, { split, rank }: OpenOptions, read: ReadPlan): Promise<number> {
   plan.advance(1)
   const order = plan.order(split, rank, 1)
   if (order.steps === 0) throw new RunError(`the ${split} split has no batch for rank ${rank}`)
@@ -32,14 +24,6 @@ export function firstBatchBytes(
   const samples = order.batch(0, sink)
   if (samples === 0) throw new RunError(`data_loader ${workload.reader.dataLoader} reads no samples, so there are none to load`, 2)
   const { dataset } = workload
-  const port = new IoPort(createWindow(probeBytes))
-  const decoder = getFormat(dataset.format).decoder!(port, {
-    requestBytes: probeBytes,
-    direct,
-    verify: verify === true,
-    samplesPerFile: dataset.numSamplesPerFile,
-    elementType: dataset.recordElementType,
-  })
   const found: ArrayLayout[] = []
   const target = {
     bytes: new Uint8Array(0),
@@ -48,14 +32,14 @@ export function firstBatchBytes(
       throw new Enough()
     },
   }
+  const reads = openReads(workload, { ...read, requestBytes: probeBytes }, privateMeter(), 0, () => {})
   try {
-    runBlocking(
-      decoder.decode(folder + plan[split].files.name(sink.files[0]!), sink.samples[0]!, target),
-      new LocalStorage(direct, privateMeter()),
-    )
+    await reads.run(reads.decoder.decode(read.folder + plan[split].files.name(sink.files[0]!), sink.samples[0]!, target))
   } catch (error) {
     if (!(error instanceof Enough)) throw error
   }
+  await reads.run(reads.decoder.close())
+  reads.close()
   const sampleBytes = Math.max(1, found[0]?.sizeBytes ?? 1) * Math.max(1, dataset.hdf5.numDsetPerRecord)
   // Sizes that are drawn differ from file to file: three deviations above the mean leave nearly none out, and blocks can grow.
   const { recordLengthBytes, recordLengthBytesStdev } = dataset

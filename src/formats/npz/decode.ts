@@ -63,7 +63,7 @@ export class NpzDecoder implements SampleDecoder {
     const { port, options } = this
     const handle = yield port.open(uri)
     try {
-      const askedBytes = Math.min(firstHeadBytes + 64, options.requestBytes)
+      const askedBytes = options.throughWindow ? options.requestBytes : Math.min(firstHeadBytes + 64, options.requestBytes)
       const got = yield port.read(handle, 0, askedBytes)
       const { window } = port
       if (options.verify || !this.#recognise(uri, window.begin, window.begin + got)) yield* this.#decodeWalking(uri, handle, sample, target)
@@ -96,9 +96,14 @@ export class NpzDecoder implements SampleDecoder {
     checkSampleIndex(uri, sample, head.samples)
     const { sampleBytes, memberEnd } = head
     const begin = head.dataOffset + sample * sampleBytes
-    const at = target.place(this.#layout!)
+    const { window } = this.port
+    const heldBytes = window.end - window.begin
+    // What the window holds of the labels must be looked at before it is used again.
+    const early =
+      heldBytes > memberEnd ? this.#labelIn(uri, window.bytes, window.begin + memberEnd, window.end, memberEnd, sample) : 'elsewhere'
     const isLast = begin + sampleBytes === memberEnd
-    const tailBytes = isLast && this.options.direct === false ? slackBytes : 0
+    const tailBytes = early === 'elsewhere' && isLast && !this.options.throughWindow ? slackBytes : 0
+    const at = target.place(this.#layout!)
     const got = yield* this.#placed.read(handle, begin, sampleBytes + tailBytes, target.bytes, at, 0)
     if (got < sampleBytes)
       throw new DataError(
@@ -106,7 +111,7 @@ export class NpzDecoder implements SampleDecoder {
         `is truncated: sample ${sample} needs its bytes [${begin}, ${begin + sampleBytes}), the file ends at ${begin + got}`,
         begin + got,
       )
-    const found = this.#labelIn(uri, target.bytes, at + sampleBytes, at + got, memberEnd, sample)
+    const found = tailBytes === 0 ? early : this.#labelIn(uri, target.bytes, at + sampleBytes, at + got, memberEnd, sample)
     if (found === undefined) return
     if (found !== 'elsewhere') return placeBytes(target, found.layout, found.bytes, 0)
     const labels = yield* this.#readLabels(uri, handle, memberEnd)

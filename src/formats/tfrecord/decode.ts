@@ -106,7 +106,7 @@ export class TfrecordDecoder implements SampleDecoder {
     const { uri, handle, offsets } = file
     const offset = offsets[record]!
     const { window } = this.port
-    const got = yield this.port.read(handle, offset, Math.min(headBytes, this.options.requestBytes))
+    const got = yield this.port.read(handle, offset, Math.min(this.#askedBytes(), this.options.requestBytes))
     if (!this.options.verify && this.#isKnown(file, record, got)) {
       const { prefix, layout, payloadBytes } = this.#wrapping!
       if (offsets.length === record + 1) offsets.push(offset + frameHeaderBytes + payloadBytes + frameFooterBytes)
@@ -122,6 +122,12 @@ export class TfrecordDecoder implements SampleDecoder {
       if (held === prefixBytes) this.#wrapping = { payloadBytes, prefix: window.bytes.slice(window.begin, window.begin + held), layout }
     }
     yield* this.#place(file, record, layout, image.begin, undefined, target)
+  }
+
+  /** The head of a record, or where requests are dear all of it, if it is as long as the one before. */
+  #askedBytes(): number {
+    if (!this.options.throughWindow || this.#wrapping === undefined) return headBytes
+    return Math.max(headBytes, frameHeaderBytes + this.#wrapping.payloadBytes + frameFooterBytes)
   }
 
   *#place(
