@@ -7,13 +7,11 @@ import { rawParts } from './read.js'
 
 const KiB = 1024
 const MiB = 1024 * KiB
-/** Through the page cache requests of this size are the same load as one large call. */
-const cachedWriteBytes = MiB
-const cachedReadBytes = 512 * KiB
+/** Through the page cache requests of 256 KiB to 1 MiB are the same load as one large call. */
+const cachedWriteBytes = { least: 256 * KiB, most: MiB, memory: 256 * MiB }
+const cachedReadBytes = { least: 256 * KiB, most: 512 * KiB, memory: 256 * MiB }
 /** MLCommons' DLIO writes pieces of 32 MiB. */
-const directBytes = 32 * MiB
-/** Memory that the buffers of all ranks of a process may take with O_DIRECT. */
-const directMemoryBytes = 2 * 1024 * MiB
+const directBytes = { least: MiB, most: 32 * MiB, memory: 2048 * MiB }
 
 export interface CrewLayout {
   /** Ranks of this process (from 0) that each thread serves. Those that have nothing to save are in it too. */
@@ -36,14 +34,13 @@ export function layOutCrew(
   const busy = local.filter((rank) => rankFiles(workload, ranks, begin + rank).length > 0).length
   const count = Math.max(1, Math.min(busy, cores))
   const threads = Array.from({ length: count }, (_, thread) => local.filter((rank) => rank % count === thread))
-  const share = (buffers: number) => {
-    const fair = 2 ** Math.floor(Math.log2(directMemoryBytes / (buffers * Math.max(busy, 1))))
-    return Math.min(directBytes, Math.max(MiB, fair))
-  }
+  /** A power of two, so that the buffers of all ranks fit into some memory where that leaves each enough. */
+  const share = ({ least, most, memory }: typeof directBytes, buffers: number) =>
+    Math.min(most, Math.max(least, 2 ** Math.floor(Math.log2(memory / (buffers * Math.max(busy, 1))))))
   return {
     threads,
     calls: busy * rawParts,
-    pieceBytes: direct ? share(2) : cachedWriteBytes,
-    requestBytes: direct ? share(rawParts) : cachedReadBytes,
+    pieceBytes: share(direct ? directBytes : cachedWriteBytes, 2),
+    requestBytes: share(direct ? directBytes : cachedReadBytes, rawParts),
   }
 }
