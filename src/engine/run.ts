@@ -9,7 +9,7 @@ import type { EpochRecord, IoRecord, LatencySummary, RankRecord } from '../metri
 import { entryFile } from '../package.js'
 import type { Plan } from '../plan/types.js'
 import { meterSlot } from '../storage/meter.js'
-import { ObjectMeter, type ObjectsRecord } from '../storage/object/meter.js'
+import { ObjectMeter, type ObjectReads } from '../storage/object/meter.js'
 import type { ObjectAccess } from '../storage/object/read-options.js'
 import type { AccessGrant } from '../storage/object/types.js'
 import { GrantKeeper } from './grants.js'
@@ -50,7 +50,7 @@ export interface EngineResult {
   readonly hangs: boolean
   readonly io: IoRecord
   /** Of runs on object storage. */
-  readonly objects?: ObjectsRecord
+  readonly objects?: ObjectReads
   /** Whether O_DIRECT requests are smaller than DLIO's because memory is bounded. */
   readonly requestsBounded: boolean
   readonly threads: number
@@ -254,7 +254,7 @@ export function startEngine(options: EngineOptions): Engine {
         direct: options.direct,
         readExtent: readExtent(plan.workload),
       },
-      ...(objects && objectMeter && { objects: objectsRecord(objects, objectMeter) }),
+      ...(objects && objectMeter && { objects: objectMeter.record(objects.grant.endpoints) }),
       requestsBounded: bounded,
       threads: layout.threads.length,
       lanes: layout.lanes,
@@ -292,11 +292,6 @@ function mergeMeters({ grant }: ObjectAccess, memories: readonly SharedArrayBuff
   const merged = new ObjectMeter(grant.endpoints.length)
   for (const memory of memories) merged.merge(new ObjectMeter(grant.endpoints.length, memory))
   return merged
-}
-
-function objectsRecord({ grant, options }: ObjectAccess, meter: ObjectMeter): ObjectsRecord {
-  const { partBytes, partsInFlight } = options
-  return { ...meter.record(grant.endpoints), ...(partBytes !== null && { partBytes }), partsInFlight }
 }
 
 function progressOf(state: SharedState, crew: CrewState, plan: Plan): EngineProgress {

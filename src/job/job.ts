@@ -246,7 +246,7 @@ async function measure(options: JobOptions, { access, checkpoints, logs, beginMs
       code: 'bounded-requests',
       message: `O_DIRECT requests are ${measured.io.requestBytes / 2 ** 20} MiB each, not whole files as DLIO's are, to bound memory`,
     })
-  const own = runRecord({ plan, engine: measured, host, beginMs, endMs: Date.now(), meminfo })
+  const own = runRecord({ plan, engine: measured, host, beginMs, endMs: Date.now(), meminfo, objects: objects?.opened() })
   const { record, complete, lacksOthers } = await joinRecords(job, own, measured.complete)
   if (lacksOthers)
     lateWarnings.push({ code: 'ranks-missing', message: 'the ranks of other processes ended before they could tell what they measured' })
@@ -262,7 +262,6 @@ async function measure(options: JobOptions, { access, checkpoints, logs, beginMs
     record,
     summary,
     work: workFacts(workload),
-    ...(objects && { objects: objects.record() }),
     warnings: [...options.warnings, ...planWarnings, ...lateWarnings],
     ...(interruption === undefined ? (only || job.process !== 0 ? {} : { orderDigest: runDigest(plan) }) : { interruption }),
   })

@@ -2,7 +2,8 @@
 import type { ProcessPlace, World } from '../cluster/world.js'
 import { LatencyHistogram } from '../metrics/latency.js'
 import type { IoRecord, LatencySummary, RunRecord } from '../metrics/records.js'
-import type { ObjectsRecord } from '../storage/object/meter.js'
+import type { ObjectsRecord } from '../storage/object/record.js'
+import type { ControlRequests } from '../storage/object/types.js'
 
 /** How long an interrupted job's processes wait for each other's records: launchers give them about a second in all. */
 const interruptedMs = 600
@@ -54,6 +55,9 @@ export function mergeRecords(records: readonly RunRecord[], places: readonly Pic
       .filter((_, i) => places.findIndex(({ hostIndex }) => hostIndex === places[i]!.hostIndex) === i)
       .flatMap(({ hosts }) => hosts),
     io: mergeIo(records.map(({ io }) => io)),
+    ...(first.checkpointBytesWritten === undefined
+      ? {}
+      : { checkpointBytesWritten: sum(records.map(({ checkpointBytesWritten }) => checkpointBytesWritten ?? 0)) }),
     ...(first.objects && { objects: mergeObjects(records.flatMap(({ objects }) => objects ?? [])) }),
     client: {
       cpuSeconds: sumOf(({ cpuSeconds }) => cpuSeconds),
@@ -105,6 +109,9 @@ function mergeObjects(parts: readonly ObjectsRecord[]): ObjectsRecord {
         ...(totalUs && { totalUs }),
       }
     }),
+    requests: Object.fromEntries(
+      (Object.keys(parts[0]!.requests) as (keyof ControlRequests)[]).map((kind) => [kind, total(({ requests }) => requests[kind])]),
+    ) as unknown as ControlRequests,
     retries: Object.fromEntries(causes.map((cause) => [cause, total(({ retries }) => retries[cause])])),
     attempts: Array.from({ length: Math.max(...parts.map(({ attempts }) => attempts.length)) }, (_, i) =>
       total(({ attempts }) => attempts[i]),

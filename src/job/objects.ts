@@ -6,26 +6,18 @@ import { listObjects } from '../dataset/object-listing.js'
 import { ConfigError } from '../errors.js'
 import { connect, type Target } from '../storage/object/connect.js'
 import type { ObjectAccess } from '../storage/object/read-options.js'
+import type { ObjectsOpened } from '../storage/object/record.js'
 import { objectReadOptions } from '../storage/object/settings.js'
-import type { ControlRequests, ObjectControl } from '../storage/object/types.js'
+import type { ObjectControl } from '../storage/object/types.js'
 import { keyOf, placeUri, rootUri } from '../storage/uri.js'
-
-/** Where a run read objects, and what it asked of the storage beside their bytes. */
-export interface ObjectsRecord {
-  readonly uri: string
-  readonly endpoints: readonly string[]
-  /** Requests before and beside reading: listings by the page. */
-  readonly requests: ControlRequests
-  /** How objects were read. */
-  readonly options: ObjectAccess['options']
-}
 
 export interface JobObjects {
   readonly access: ObjectAccess
   list(signal: AbortSignal): Promise<Listing>
   /** Deletes the data set, for `dataset.keep_files: false`. Throws StorageError. */
   deleteDataset(): Promise<void>
-  record(): ObjectsRecord
+  /** As it is now. */
+  opened(): ObjectsOpened
   close(): void
 }
 
@@ -42,7 +34,7 @@ export async function openObjects(target: Target, workload: Workload): Promise<J
     access: { rootUri: rootUri(target.place), grant, options, renew: () => control.grant() },
     list: (signal) => listObjects(workload, control, target.settings.spotCheckObjects, signal),
     deleteDataset: () => deleteObjects(control),
-    record: () => ({ uri: placeUri(target.place), endpoints: grant.endpoints, requests: { ...control.requests }, options }),
+    opened: () => ({ uri: placeUri(target.place), requests: { ...control.requests }, options }),
     close: () => control.close(),
   }
 }

@@ -3,6 +3,7 @@ import type { EngineResult } from '../engine/run.js'
 import type { EpochRecord, HostRecord, RunRecord } from '../metrics/records.js'
 import { cpusAvailable } from '../output/host.js'
 import type { Plan } from '../plan/types.js'
+import { type ObjectsOpened, objectsRecord } from '../storage/object/record.js'
 
 export interface Measured {
   readonly plan: Plan
@@ -12,10 +13,12 @@ export interface Measured {
   readonly endMs: number
   /** /proc/meminfo at the start of each epoch. */
   readonly meminfo: ReadonlyMap<number, HostRecord['meminfo']>
+  /** Of runs on object storage. */
+  readonly objects?: ObjectsOpened | undefined
 }
 
 /** CPU seconds and memory are those of the whole process, generation included if it was part of it. */
-export function runRecord({ plan, engine, host, beginMs, endMs, meminfo }: Measured): RunRecord {
+export function runRecord({ plan, engine, host, beginMs, endMs, meminfo, objects }: Measured): RunRecord {
   const { user, system } = process.cpuUsage()
   return {
     beginMs,
@@ -27,7 +30,7 @@ export function runRecord({ plan, engine, host, beginMs, endMs, meminfo }: Measu
     samplesPerEpoch: plan.train.samplesPerEpoch,
     samplesPerEval: plan.valid.samplesPerEpoch,
     io: engine.io,
-    ...(engine.objects && { objects: engine.objects }),
+    ...(objects && engine.objects && { objects: objectsRecord(objects, engine.objects) }),
     ...(engine.checkpointBytesWritten > 0 ? { checkpointBytesWritten: engine.checkpointBytesWritten } : {}),
     client: {
       cpuSeconds: (user + system) / 1e6,

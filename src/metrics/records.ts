@@ -1,6 +1,6 @@
 // What the engine measures, and all that metrics are computed from. Times of day are milliseconds since the epoch (fractional), durations milliseconds.
 
-import type { ObjectsRecord } from '../storage/object/meter.js'
+import type { ObjectsRecord } from '../storage/object/record.js'
 
 /** The steps of one block of training, or of one evaluation, of one rank. The three lists have one entry per step. */
 export interface StepsRecord {
@@ -85,7 +85,7 @@ export interface RunRecord {
   readonly samplesPerEpoch?: number
   readonly samplesPerEval?: number
   readonly io: IoRecord
-  /** Requests of runs on object storage. */
+  /** Of runs on object storage. */
   readonly objects?: ObjectsRecord
   /** Bytes of checkpoint files written by this process, framing included; absent where none were. */
   readonly checkpointBytesWritten?: number

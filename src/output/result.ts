@@ -2,7 +2,6 @@
 import { join } from 'node:path'
 import { hideSecret } from '../config/problems.js'
 import type { FrameworkName, FrameworkProfile, Semantics, Warning, Workload } from '../config/workload.js'
-import type { ObjectsRecord } from '../job/objects.js'
 import type { DlioMetric } from '../metrics/dlio-metric.js'
 import type { IoRecord, LatencySummary, RunRecord } from '../metrics/records.js'
 import type { MetricSettings } from '../metrics/settings.js'
@@ -25,8 +24,6 @@ export interface ResultInput {
   readonly summary: Summary
   /** What decides the work of the run, for comparing it with others. */
   readonly work?: WorkFacts
-  /** Where objects were read; absent for files. */
-  readonly objects?: ObjectsRecord
   /** Digest of everything read, in order; absent where it was not computed. */
   readonly orderDigest?: string
   /** Of configuration and plan; those of the summary are added. */
@@ -63,10 +60,8 @@ export interface Result {
   readonly checkpoint?: { readonly save?: CheckpointSummary; readonly load?: CheckpointSummary; readonly bytesWritten?: number }
   /** `bytesPerSecond`: of all bytes asked, over the time in which epochs ran. */
   readonly io: IoRecord & { readonly bytesPerSecond?: number }
-  /** Requests of a run on object storage, by endpoint, with retries by cause. */
+  /** Of a run on object storage: where, requests by kind and endpoint, retries by cause; absent for files. */
   readonly objects?: RunRecord['objects']
-  /** The object store, and the requests to it beside reading; absent for files. */
-  readonly objectStore?: ObjectsRecord
   readonly client: RunRecord['client']
   readonly hosts: readonly {
     readonly hostname: string
@@ -123,7 +118,6 @@ export function buildResult(input: ResultInput): Result {
     ...(save || load ? { checkpoint: { ...summary.checkpoint, ...writtenBytes(record) } } : {}),
     io: { ...record.io, ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }) },
     ...(record.objects && { objects: record.objects }),
-    ...(input.objects === undefined ? {} : { objectStore: input.objects }),
     client: record.client,
     hosts: record.hosts.map(({ hostname, cpuCount, cpuinfo, memoryBytes }) => {
       const cpuModel = cpuinfo['model name']

@@ -8,6 +8,9 @@ import { LatencyHistogram } from '#src/metrics/latency.js'
 import type { RunRecord } from '#src/metrics/records.js'
 import { summarize } from '#src/metrics/summary.js'
 import { buildResult, isoWithZone, type ResultInput, resultJson, writeResult } from '#src/output/result.js'
+import { ObjectMeter } from '#src/storage/object/meter.js'
+import { defaultReadOptions } from '#src/storage/object/read-options.js'
+import { objectsRecord } from '#src/storage/object/record.js'
 import { client, epochOf, inputOf, io, settings, workedExample } from '../metrics/samples.js'
 
 const workload = {
@@ -115,4 +118,28 @@ test('times have the zone in which they are', () => {
     if (before === undefined) delete process.env.TZ
     else process.env.TZ = before
   }
+})
+
+test('a run on object storage has one section about it: place, endpoints, requests of all kinds, retries by cause', () => {
+  const meter = new ObjectMeter(2)
+  meter.answered(0, 1, 2, 1000)
+  meter.answered(1, 3, 4, 500)
+  meter.answered(1, 3, 4, 500)
+  meter.failed(1)
+  meter.retried('throttled')
+  for (const attempts of [1, 1, 2]) meter.completed(attempts)
+  const opened = { uri: 's3://b/p', requests: { list: 2, head: 1, get: 1, put: 0, delete: 0 }, options: defaultReadOptions }
+  const objects = objectsRecord(opened, meter.record(['http://one', 'http://two']))
+  const { objects: section } = buildResult({ ...input, record: { ...record, objects } })
+  assert.equal(section!.uri, 's3://b/p')
+  assert.deepEqual(section!.requests, { list: 2, head: 1, get: 4, put: 0, delete: 0 })
+  assert.deepEqual(
+    section!.endpoints.map(({ endpoint, requests, bytes, failures, totalUs }) => [endpoint, requests, bytes, failures, totalUs!.count]),
+    [
+      ['http://one', 1, 1000, 0, 1],
+      ['http://two', 2, 1000, 1, 2],
+    ],
+  )
+  assert.deepEqual([section!.retries, section!.attempts, section!.options.partBytes], [{ throttled: 1 }, [2, 1], null])
+  assert.ok(!('objects' in buildResult(input)))
 })

@@ -21,16 +21,13 @@ export interface EndpointRecord {
   readonly totalUs?: LatencySummary
 }
 
-/** The `objects` section of result.json. */
-export interface ObjectsRecord {
+/** What reading objects took. */
+export interface ObjectReads {
   readonly endpoints: readonly EndpointRecord[]
   /** Retries by cause; causes that did not occur are absent. */
   readonly retries: Readonly<Partial<Record<RetryCause, number>>>
   /** How many ranges of objects took 1, 2, … attempts; the last entry is of all that took as many or more. */
   readonly attempts: readonly number[]
-  /** Size of ranged GETs; absent where objects are read with one plain GET each, or with the ranges that a format asks for. */
-  readonly partBytes?: number
-  readonly partsInFlight: number
 }
 
 export class ObjectMeter {
@@ -91,7 +88,7 @@ export class ObjectMeter {
   }
 
   /** The records as they go into results, endpoints named by `urls`. */
-  record(urls: readonly string[]): Pick<ObjectsRecord, 'endpoints' | 'retries' | 'attempts'> {
+  record(urls: readonly string[]): ObjectReads {
     const retries: Partial<Record<RetryCause, number>> = {}
     for (const [i, cause] of retryCauses.entries()) if (this.retries[i]! > 0) retries[cause] = this.retries[i]!
     const mostAttempts = this.attempts.findLastIndex((count) => count > 0)
