@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import { Command } from 'commander'
 import { registerAggregate } from '#src/cli/aggregate.js'
 import { registerCompare } from '#src/cli/compare.js'
+import { registerDoctor } from '#src/cli/doctor.js'
 import { registerGenerate } from '#src/cli/generate.js'
 import { registerInspect } from '#src/cli/inspect.js'
 import { registerPlan } from '#src/cli/plan.js'
@@ -37,6 +38,7 @@ const register = {
   inspect: registerInspect,
   aggregate: registerAggregate,
   compare: registerCompare,
+  doctor: registerDoctor,
 }
 
 test('--help lists every command, and every command has help with examples', async () => {
