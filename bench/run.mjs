@@ -11,7 +11,7 @@ const at = args.indexOf('--rounds')
 const rounds = at < 0 ? undefined : Number(args.splice(at, 2)[1])
 const json = args.includes('--json') && args.splice(args.indexOf('--json'), 1)
 const all = readdirSync(here)
-  .filter((name) => name.endsWith('.mjs') && !['run.mjs', 'lib.mjs', 'objects-bare.mjs'].includes(name))
+  .filter((name) => name.endsWith('.mjs') && !['run.mjs', 'lib.mjs', 'objects-bare.mjs', 'objects-sink.mjs'].includes(name))
   .map((name) => name.slice(0, -4))
 const unknown = args.filter((name) => !all.includes(name))
 if (unknown.length > 0) {

@@ -44,6 +44,7 @@ export function mergeRecords(records: readonly RunRecord[], places: readonly Pic
   const clients = records.map(({ client }) => client)
   const sumOf = (value: (client: RunRecord['client']) => number) => sum(clients.map(value))
   const firstSamples = clients.flatMap(({ firstSampleSeconds }) => firstSampleSeconds ?? [])
+  const checkpointBytesWritten = sum(records.map((record) => record.checkpointBytesWritten ?? 0))
   const ranksOf = (record: RunRecord) => record.ranks.length
   const latencies = records.flatMap(({ histograms }) => histograms.sampleReadUs ?? [])
   return {
@@ -55,9 +56,7 @@ export function mergeRecords(records: readonly RunRecord[], places: readonly Pic
       .filter((_, i) => places.findIndex(({ hostIndex }) => hostIndex === places[i]!.hostIndex) === i)
       .flatMap(({ hosts }) => hosts),
     io: mergeIo(records.map(({ io }) => io)),
-    ...(first.checkpointBytesWritten === undefined
-      ? {}
-      : { checkpointBytesWritten: sum(records.map(({ checkpointBytesWritten }) => checkpointBytesWritten ?? 0)) }),
+    ...(checkpointBytesWritten > 0 ? { checkpointBytesWritten } : {}),
     ...(first.objects && { objects: mergeObjects(records.flatMap(({ objects }) => objects ?? [])) }),
     client: {
       cpuSeconds: sumOf(({ cpuSeconds }) => cpuSeconds),
