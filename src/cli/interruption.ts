@@ -1,5 +1,8 @@
 // Ending a run before its time: by Ctrl-C, with its launcher, and by force where a read never returns.
 
+/** How often the parent is looked for. Open MPI's library ends orphans by itself, so there is little time to keep what was measured. */
+const parentWatchMs = 200
+
 export interface Interruption {
   readonly signal: AbortSignal
   /** Stops listening. */
@@ -13,7 +16,7 @@ export function listenForInterruption({ followsParent = false } = {}): Interrupt
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
   const parent = process.ppid
   // Under Ctrl-C mpirun quits without a signal to its ranks.
-  const watch = followsParent ? setInterval(() => process.ppid !== parent && interrupt(), 1000) : undefined
+  const watch = followsParent ? setInterval(() => process.ppid !== parent && interrupt(), parentWatchMs) : undefined
   watch?.unref()
   return {
     signal: controller.signal,

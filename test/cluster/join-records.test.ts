@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { mergeRecords } from '#src/job/join-records.js'
+import { LatencyHistogram } from '#src/metrics/latency.js'
+import type { RunRecord } from '#src/metrics/records.js'
+
+const latenciesUs = [3, 17.5, 250, 250, 8000, 1.2e6, 0.4, 90]
+
+function histogram(values: readonly number[]) {
+  const made = new LatencyHistogram()
+  for (const value of values) made.record(value)
+  return made.summarise()!
+}
+
+function record(process: number, host: string): RunRecord {
+  return {
+    beginMs: 1000 + process,
+    endMs: 5000 + process,
+    ranks: [{ rank: process, epochs: [] }],
+    hosts: [{ hostname: host, cpuCount: 4, processorName: 'x86_64', cpuinfo: {}, meminfo: {}, memoryBytes: 8 * 2 ** 30 }],
+    stepsPerEpoch: 3,
+    stepsPerEval: 0,
+    io: {
+      bytesAsked: 100 + process,
+      readCalls: 10,
+      filesOpened: 5,
+      retries: process,
+      samplesRead: 6,
+      readsInFlight: 2,
+      requestBytes: 4096,
+      direct: false,
+    },
+    client: {
+      cpuSeconds: 1.5,
+      wallSeconds: 10 + process,
+      maxRssBytes: 2 ** 20,
+      computeLagMeanMs: process,
+      computeLagMaxMs: 10 * process,
+      ...(process === 1 ? {} : { firstSampleSeconds: 0.1 * (process + 1) }),
+      threads: 2,
+      cpusAvailable: process === 2 ? 1 : 3,
+    },
+    histograms: { sampleReadUs: histogram(latenciesUs.filter((_, i) => i % 3 === process)) },
+  }
+}
+
+test('records of processes become those of the job: sums, slowest times, each host once and no processor twice', () => {
+  const places = [{ hostIndex: 0 }, { hostIndex: 0 }, { hostIndex: 1 }]
+  const merged = mergeRecords([record(0, 'a'), record(1, 'a'), record(2, 'b')], places)
+  assert.deepEqual(
+    merged.ranks.map(({ rank }) => rank),
+    [0, 1, 2],
+  )
+  assert.deepEqual(
+    merged.hosts.map(({ hostname }) => hostname),
+    ['a', 'b'],
+  )
+  assert.deepEqual([merged.beginMs, merged.endMs], [1000, 5002])
+  assert.deepEqual([merged.io.bytesAsked, merged.io.readCalls, merged.io.retries, merged.io.requestBytes], [303, 30, 3, 4096])
+  const { client } = merged
+  assert.deepEqual([client.cpuSeconds, client.wallSeconds, client.maxRssBytes, client.threads], [4.5, 12, 3 * 2 ** 20, 6])
+  assert.deepEqual([client.computeLagMeanMs, client.computeLagMaxMs], [1, 20])
+  assert.ok(Math.abs(client.firstSampleSeconds! - 0.3) < 1e-12)
+  // Host a has 4 processors, which its two processes share.
+  assert.equal(client.cpusAvailable, 5)
+  const whole = histogram(latenciesUs)
+  const latency = merged.histograms.sampleReadUs!
+  assert.deepEqual({ ...latency, meanUs: 0 }, { ...whole, meanUs: 0 })
+  assert.ok(Math.abs(latency.meanUs - whole.meanUs) < 1e-6)
+})
