@@ -132,3 +132,40 @@ test('given layers count their tensors once in the file and nothing in the repor
   )
   assert.equal(checkpointTotals(given, 4).modelBytes, 0)
 })
+
+/** The worked example of DLIO's arithmetic, with the sizes on disk that real DLIO made. */
+const example = (parallelism: object, mode: object = {}) => {
+  const transformer = { vocab_size: 100, hidden_size: 16, ffn_hidden_size: 40, num_attention_heads: 4, num_kv_heads: 2 }
+  return workload({ type: 'transformer', num_layers: 4, parallelism, transformer }, mode)
+}
+
+const archives = (of: ReturnType<typeof workload>, ranks: number) =>
+  Array.from({ length: ranks }, (_, rank) => rankFiles(of, ranks, rank).map(({ state }) => torchArchive(state, id).byteLength))
+
+test('archives of the worked example have the sizes that real DLIO wrote', () => {
+  assert.deepEqual(archives(example({ zero_stage: 3 }), 2), [
+    [21650, 88149],
+    [21650, 88149],
+  ])
+  assert.deepEqual(archives(example({ zero_stage: 1 }), 2), [[35666, 88149], [88149]])
+  assert.deepEqual(archives(example({ zero_stage: 0 }), 2), [[35666, 172629], []])
+  assert.deepEqual(archives(example({ zero_stage: 1, pipeline: 2 }), 4), [
+    [4777, 8021, 8021, 45909],
+    [8021, 8021, 4777, 1577, 45909],
+    [45909],
+    [45909],
+  ])
+  assert.deepEqual(archives(example({ zero_stage: 3, tensor: 2 }), 2), [
+    [21650, 88149],
+    [21650, 88149],
+  ])
+  assert.deepEqual(archives(example({ zero_stage: 1, data: 8 }, { mode: 'subset' }), 2), [[35666, 24789], [24789]])
+})
+
+test('pickles of 27 tensors are as long as torch’s: from the 257th object on numbers take four bytes', () => {
+  const length = (zeroStage: number) => {
+    const [file] = rankFiles(example({ zero_stage: zeroStage }), 2, 0)
+    return torchArchive(file!.state, id).members[0]!.byteLength
+  }
+  assert.deepEqual([length(3), length(1)], [1777, 1785])
+})
