@@ -18,10 +18,10 @@ export interface RankPlace {
   readonly modelRank: number
 }
 
-/** The parallelism of a job of `ranks` ranks. */
+/** The parallelism of a job of `ranks` ranks. Fewer than one replica needs, which no run accepts, count as one replica. */
 export function parallelismOf({ model }: Pick<Workload, 'model'>, ranks: number): Parallelism {
   const { tensor, pipeline, data, zeroStage } = model.parallelism
-  return { tensor, pipeline, data: data > 0 ? data : Math.floor(ranks / (tensor * pipeline)), zeroStage }
+  return { tensor, pipeline, data: data > 0 ? data : Math.max(1, Math.floor(ranks / (tensor * pipeline))), zeroStage }
 }
 
 export function placeOf(rank: number, { tensor, pipeline }: Parallelism): RankPlace {
