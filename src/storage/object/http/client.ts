@@ -174,8 +174,14 @@ export class HttpClient {
   private startWatch(): NodeJS.Timeout {
     const { headTimeoutMs, stallTimeoutMs } = this.options
     const periodMs = Math.min(Math.max(Math.min(headTimeoutMs, stallTimeoutMs) / 8, 5), 1000)
+    let lastMs = performance.now()
+    let wasLate = false
     return setInterval(() => {
       const nowMs = performance.now()
+      // Where this thread itself could not run, answers may have come that it has not looked at yet.
+      wasLate = nowMs - lastMs > 2 * periodMs && !wasLate
+      lastMs = nowMs
+      if (wasLate) return
       for (const running of this.active) running.check(nowMs)
       if (this.active.size > 0) return
       clearInterval(this.watch)
