@@ -44,7 +44,7 @@ export function readPlan(
     direct,
     verify,
     requestBytes: objects === undefined ? localRequestBytes : objectRequestBytes,
-    ...(objects && { objects }),
+    ...(objects && { objects: { grant: objects.grant, options: objects.options } }),
   }
 }
 

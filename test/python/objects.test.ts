@@ -1,0 +1,58 @@
+// Batches from an object store are those of the same files on a local file system.
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { describe, it } from 'node:test'
+import { promisify } from 'node:util'
+import { referencePython } from '../interop/python.js'
+import { startS3 } from '../storage/services.js'
+
+const execute = promisify(execFile)
+const golden = join('test', 'golden', 'datasets')
+const formats = ['npz', 'hdf5', 'tfrecord']
+
+describe('loading from an object store', () => {
+  it('gives the batches of every format that are on disk', async (t) => {
+    const python = await referencePython(t, join('test', 'python', 'requirements.txt'))
+    const service = await startS3(t)
+    if (python === undefined || service === undefined) return
+    const scratch = mkdtempSync(join(tmpdir(), 'dl-driver-objects-'))
+    t.after(() => rmSync(scratch, { recursive: true, force: true }))
+    const env = {
+      ...process.env,
+      PYTHONPATH: resolve('python'),
+      PYTHONDONTWRITEBYTECODE: '1',
+      DL_DRIVER_BIN: resolve('bin', 'dl-driver.js'),
+    }
+    let sets = 0
+    for (const id of readdirSync(golden).filter((name) => formats.some((format) => name.includes(`-up-${format}-`)))) {
+      const { workload } = JSON.parse(readFileSync(join(golden, id, 'expected.json'), 'utf8'))
+      const data = join(golden, id, 'data')
+      const place = await service.place()
+      for (const name of readdirSync(data, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())) {
+        const path = join(name.parentPath, name.name)
+        const key = `${place.slice('s3://'.length)}/${path.slice(data.length + 1)}`
+        const { ok, status } = await fetch(`${service.endpoint}/${key}`, { method: 'PUT', body: readFileSync(path) })
+        assert.ok(ok, `PUT ${key}: ${status}`)
+      }
+      const config = (name: string, more: object, folder: string) => {
+        const file = join(scratch, `${id}-${name}.json`)
+        // The committed copies do not hold all files of the recordings.
+        const files = readdirSync(join(data, 'train'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).length
+        const { compression, ...recorded } = workload.dataset
+        const dataset = { ...recorded, num_files_train: files }
+        const reader = { ...workload.reader, batch_size: 2, read_threads: 2 }
+        writeFileSync(file, JSON.stringify({ ...workload, ...more, reader, dataset: { ...dataset, data_folder: folder } }))
+        return file
+      }
+      const local = config('local', {}, resolve(data))
+      const remote = config('s3', { storage: { storage_type: 's3', storage_options: service.options } }, place)
+      const { stdout } = await execute(python, [join('test', 'python', 'objects.py'), local, remote], { env })
+      assert.ok(Number(stdout) > 0)
+      sets++
+    }
+    assert.ok(sets >= 3)
+  })
+})
