@@ -1,5 +1,5 @@
 // Making a data set: all cores, each file complete or absent.
-import { mkdirSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
@@ -7,6 +7,7 @@ import type { FormatName, Workload } from '../config/workload.js'
 import { ConfigError, RunError, restoreError } from '../errors.js'
 import type { FormatWriter } from '../formats/types.js'
 import { entryFile, lazily } from '../package.js'
+import { makeFolders } from '../storage/folders.js'
 import { isObjectLocation, localPath, type ObjectLocation } from '../storage/uri.js'
 import { attempt, temporaryPath } from './complete-file.js'
 import { RandomContent } from './content/source.js'
@@ -97,7 +98,7 @@ export async function generateDataset(workload: Workload, options: GenerateOptio
   const secondsSoFar = (): number => (performance.now() - beginMs) / 1000
   for (const relative of sink === undefined ? dataFolders(workload) : []) {
     const path = join(folder, relative)
-    attempt(path, 'create folder', () => mkdirSync(path, { recursive: true }))
+    attempt(path, 'create folder', () => makeFolders(path))
   }
   const report = (): void =>
     options.onProgress?.({

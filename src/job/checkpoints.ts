@@ -1,13 +1,13 @@
 // What must hold before a run that takes checkpoints may start, and what people should know about them.
 import { closeSync, openSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { makeFolders } from '../checkpoint/folder.js'
 import { stateFormat } from '../checkpoint/formats.js'
 import { type CheckpointTotals, checkpointTotals, reportedBytes } from '../checkpoint/layout.js'
 import { trainingCheckpoints } from '../checkpoint/schedule.js'
 import type { Warning, Workload } from '../config/workload.js'
 import { ConfigError } from '../errors.js'
 import type { Plan } from '../plan/types.js'
+import { makeFolders } from '../storage/folders.js'
 import { isObjectLocation, parseLocation } from '../storage/uri.js'
 
 export interface CheckpointPlan {

@@ -1,7 +1,8 @@
 // The output folder before the run: there, writable, and free of what a former run left.
-import { closeSync, mkdirSync, openSync, readdirSync, rmSync, unlinkSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, rmSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigError } from '../errors.js'
+import { makeFolders } from '../storage/folders.js'
 import { isLeftover } from './atomic.js'
 
 /** Files which, left from a former run, would pass for results of this one. */
@@ -12,7 +13,7 @@ const resultFile = /^(summary\.json|result(\.partial)?\.json|(\d+_)?per_epoch_st
  * else is touched, on one rank. Errors: ConfigError (exit code 2) with the reason and what to do.
  */
 export function prepareOutputFolder(folder: string): void {
-  attempt(folder, 'cannot be created', () => mkdirSync(folder, { recursive: true }))
+  attempt(folder, 'cannot be created', () => makeFolders(folder))
   attempt(folder, 'cannot be written to', () => {
     const probe = join(folder, `.dl-driver-probe.${process.pid}.tmp`)
     try {

@@ -1,9 +1,10 @@
 // The folder of a run as Hydra leaves it: config.yaml, hydra.yaml and overrides.yaml in one subfolder (hydra/core/utils.py: run_job).
-import { mkdirSync } from 'node:fs'
+
 import { join } from 'node:path'
 import { type ConfigNode, mapNode } from '../../config/tree.js'
 import { StorageError } from '../../errors.js'
 import { writeAtomically } from '../../output/atomic.js'
+import { makeFolders } from '../../storage/folders.js'
 import { select } from './apply.js'
 import type { Composition } from './compose.js'
 import { textList } from './hydra-node.js'
@@ -30,7 +31,7 @@ function withEntry(entries: ReadonlyMap<string, { key: ConfigNode['origin']; val
 export function writeRunFolder(composition: Composition, outputDir: string, subdir: string | undefined): void {
   const folder = subdir === undefined ? outputDir : join(outputDir, subdir)
   try {
-    mkdirSync(folder, { recursive: true })
+    makeFolders(folder)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     throw new StorageError(folder, 'create', `${message}; choose another folder with ++hydra.run.dir=DIR`, code)
