@@ -60,7 +60,7 @@ class Engine:
         try:
             #: What the engine says of itself: ``Opened`` of ``src/serve/engine.ts``.
             self.opened: Dict[str, Any] = self.request({"op": "open", "options": dict(options)})
-            self.ring = Ring(memory_fd, self.opened["ringBytes"], self.opened["threads"], self.opened["arenaBytes"])
+            self.ring = Ring(memory_fd, self.opened["ringBytes"], self.opened["threads"], self.opened["arenaBytes"], self.opened["ahead"])
         except BaseException:
             self.close()
             raise

@@ -65,7 +65,7 @@ class _Block(np.ndarray):
 class Ring:
     """A mapping of the shared memory. It stays mapped until the last array that lies in it is gone."""
 
-    def __init__(self, fd: int, size_bytes: int, threads: int, arena_bytes: int) -> None:
+    def __init__(self, fd: int, size_bytes: int, threads: int, arena_bytes: int, ahead: int) -> None:
         self._memory = mmap.mmap(fd, size_bytes)
         self._words = memoryview(self._memory).cast("i")
         queues = -(-4 * (COMMON_WORDS + threads * THREAD_WORDS) // 64) * 64
@@ -77,6 +77,7 @@ class Ring:
         self._process = os.getpid()
         self._set_up_futex()
         self.threads = threads
+        self._low = ahead // 2
         self.arena_bytes = arena_bytes
         self.size_bytes = size_bytes
         #: Bytes of batches that are in use, of each thread.
@@ -133,8 +134,10 @@ class Ring:
         position = int(self._queues[thread][index % QUEUE_SLOTS])
         batch = self._read(position, thread)
         words[base + CONSUMED] = index + 1
-        words[base + WAKE] = (words[base + WAKE] + 1) & 0x7FFFFFFF
-        self._wake(thread)
+        # Waking costs more than all the rest, so a thread is left asleep while half of its batches are still there.
+        if words[base + PRODUCED] - index - 1 <= self._low:
+            words[base + WAKE] = (words[base + WAKE] + 1) & 0x7FFFFFFF
+            self._wake(thread)
         return batch
 
     def release(self, position: int, thread: int) -> None:
@@ -144,9 +147,10 @@ class Ring:
         self.leased_bytes[thread] -= self._sizes.pop(position, 0)
         words = self._words
         words[position // 4] = 0
-        wake = self._bases[thread] + WAKE
-        words[wake] = (words[wake] + 1) & 0x7FFFFFFF
-        self._wake(thread)
+        base = self._bases[thread]
+        if words[base + STARVES]:  # otherwise nobody waits for memory; a thread that just begins to looks again by itself
+            words[base + WAKE] = (words[base + WAKE] + 1) & 0x7FFFFFFF
+            self._wake(thread)
 
     def _read(self, position: int, thread: int) -> RawBatch:
         memory = self._memory

@@ -29,7 +29,7 @@ export const threadWord = {
   generation: 2,
   /** Batches taken in this generation. */
   consumed: 16,
-  /** Rises with every batch taken and every block given back; the thread sleeps on it (futex). */
+  /** Rises when batches were taken, or blocks given back while the thread starves; the thread sleeps on it (futex). */
   wake: 17,
   count: 32,
 } as const
