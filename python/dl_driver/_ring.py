@@ -77,7 +77,7 @@ class Ring:
         self._process = os.getpid()
         self._set_up_futex()
         self.threads = threads
-        self._low = ahead // 2
+        self._low = (ahead - 1) // 2
         self.arena_bytes = arena_bytes
         self.size_bytes = size_bytes
         #: Bytes of batches that are in use, of each thread.

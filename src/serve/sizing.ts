@@ -76,7 +76,7 @@ export function ringLayout(
   // A thread needs room for the batch that it makes and one that is in use.
   const fitting = Math.max(1, Math.floor(most / (2 * batchBytes)))
   const threads = Math.min(readers, Math.max(8, 2 * cores), 32, fitting, steps)
-  const wished = Math.max(1, Math.ceil(batchesAhead / threads))
+  const wished = Math.max(2, Math.ceil(batchesAhead / threads))
   const arenaBytes =
     givenBytes === undefined
       ? Math.max(leastArenaBytes, Math.min((wished + 1 + leasedBatches) * batchBytes, Math.max(2 * batchBytes, Math.floor(most / threads))))
