@@ -1,5 +1,6 @@
 // What an array must be to hold samples, in .npy files as in the member `x` of .npz archives: the samples are its last axis.
 import { DataError } from '../errors.js'
+import type { ArrayLayout } from './decoder.js'
 import { elementTypeByName } from './dtype.js'
 import type { NpyHeader } from './npy/layout.js'
 
@@ -41,4 +42,12 @@ export function samplesAreContiguous(header: NpyHeader, samples: number): boolea
 /** @throws DataError where there is no such sample */
 export function checkSampleIndex(uri: string, sample: number, samples: number): void {
   if (!(sample >= 0 && sample < samples)) throw new DataError(uri, `has no sample ${sample}: it holds ${samples}`)
+}
+
+/** Layout of x[..., i], one sample of the array. */
+export function sampleLayout(header: NpyHeader): ArrayLayout {
+  const shape = header.shape.slice(0, -1)
+  const samples = header.shape.at(-1)!
+  const sizeBytes = samples === 0 ? 0 : header.dataBytes / samples
+  return { role: 'data', name: 'x', dtype: header.type.descr, shape, fortranOrder: header.fortranOrder && shape.length > 1, sizeBytes }
 }

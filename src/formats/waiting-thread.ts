@@ -12,13 +12,11 @@ interface ThreadStart {
   readonly answered: SharedArrayBuffer
 }
 
-/** What the thread says: nothing was wrong, or what was. */
-interface Answer {
-  readonly error?: SerializedError
-}
+/** What came of the request, or what was wrong. */
+type Answer<Reply> = { readonly reply: Reply } | { readonly error: SerializedError }
 
 /** A thread that works on requests, one after the other. */
-export class WaitingThread<Request> {
+export class WaitingThread<Request, Reply = void> {
   readonly #answered = new Int32Array(new SharedArrayBuffer(4))
   readonly #port: MessagePort
   readonly #worker: Worker
@@ -37,14 +35,15 @@ export class WaitingThread<Request> {
     this.#worker.on('error', () => {})
   }
 
-  /** Waits until the request is done. Throws what it failed with; `onSilence` where the thread does not answer in time, or has died. */
-  ask(request: Request, onSilence: (seconds: number) => Error): void {
+  /** Waits for the reply. Throws what the request failed with; `onSilence` where the thread does not answer in time, or has died. */
+  ask(request: Request, onSilence: (seconds: number) => Error): Reply {
     const seen = Atomics.load(this.#answered, 0)
     this.#port.postMessage(request)
     Atomics.wait(this.#answered, 0, seen, timeLimitMs)
-    const received = receiveMessageOnPort(this.#port) as { message: Answer } | undefined
+    const received = receiveMessageOnPort(this.#port) as { message: Answer<Reply> } | undefined
     if (received === undefined) throw onSilence(timeLimitMs / 1000)
-    if (received.message.error !== undefined) throw restoreError(received.message.error)
+    if ('error' in received.message) throw restoreError(received.message.error)
+    return received.message.reply
   }
 
   close(): void {
@@ -54,13 +53,13 @@ export class WaitingThread<Request> {
 }
 
 /** The thread's side. */
-export function serveRequests<Request>(serve: (request: Request) => Promise<void>): void {
+export function serveRequests<Request, Reply = void>(serve: (request: Request) => Promise<Reply>): void {
   const { port, answered } = workerData as ThreadStart
   const count = new Int32Array(answered)
   port.on('message', (request: Request) => {
     serve(request)
-      .then((): Answer => ({}))
-      .catch((error: unknown): Answer => ({ error: serializeError(error) }))
+      .then((reply): Answer<Reply> => ({ reply }))
+      .catch((error: unknown): Answer<Reply> => ({ error: serializeError(error) }))
       .then((answer) => {
         port.postMessage(answer)
         Atomics.add(count, 0, 1)

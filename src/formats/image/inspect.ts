@@ -7,7 +7,7 @@ import { runOnPlainFiles } from '../plain-files.js'
 import { SequentialSource } from '../sequential.js'
 import type { ArrayInfo, Inspection } from '../types.js'
 import type { ImageCodec, ImageHeader, Pixels } from './codec.js'
-import { beginsWith, Collector } from './read.js'
+import { beginsWith, type CollectedImage, collectImage } from './read.js'
 
 type Decode = (uri: string, bytes: Uint8Array, header: ImageHeader) => Pixels | Promise<Pixels>
 
@@ -18,7 +18,7 @@ export async function inspectImage(path: string, codec: ImageCodec, decode: Deco
   return { file: path, format: codec.name, samples: [sample], labels: null }
 }
 
-type Found = { readonly header: ImageHeader; readonly bytes: Uint8Array } | { readonly raw: ArrayInfo }
+type Found = CollectedImage | { readonly raw: ArrayInfo }
 
 function* readImage(path: string, codec: ImageCodec, port: IoPort, requestBytes: number): Io<Found> {
   const handle = yield port.open(path)
@@ -27,11 +27,7 @@ function* readImage(path: string, codec: ImageCodec, port: IoPort, requestBytes:
     source.start(path, handle)
     if (!(yield* source.fill())) throw new DataError(path, 'is empty: it has 0 bytes')
     if (!beginsWith(source, codec.signature)) return { raw: yield* hashRaw(source) }
-    const collected = new Collector(path)
-    source.tap((bytes) => collected.add(bytes))
-    const header = yield* codec.walk(source, true)
-    source.untap()
-    return { header, bytes: collected.bytes }
+    return yield* collectImage(source, codec, true)
   } finally {
     yield port.close(handle)
   }

@@ -5,12 +5,14 @@ import type { Io } from '../../storage/types.js'
 import { checkSampleIndex } from '../sample-array.js'
 import { SequentialSource } from '../sequential.js'
 import type { ReaderOptions, SampleReader } from '../types.js'
-import { type ImageCodec, type ImageHeader, maxDecodedFileBytes } from './codec.js'
+import { type ImageCodec, type ImageHeader, maxDecodedFileBytes, type Pixels } from './codec.js'
 
 /** Decodes an image that is in memory, waiting for it. */
 export interface ImageDecoder {
   /** @throws DataError where the image cannot be decoded, or not to the size that its header says */
   check(uri: string, bytes: Uint8Array, header: ImageHeader): void
+  /** The pixels as Pillow returns them. @throws DataError */
+  decode(uri: string, bytes: Uint8Array, header: ImageHeader): Pixels
   close(): void
 }
 
@@ -130,6 +132,21 @@ export class Collector {
   get bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#length)
   }
+}
+
+/** An image file that is in memory. */
+export interface CollectedImage {
+  readonly header: ImageHeader
+  readonly bytes: Uint8Array
+}
+
+/** Takes the whole file into memory, following its framing. @throws DataError */
+export function* collectImage(source: SequentialSource, codec: ImageCodec, verify: boolean): Io<CollectedImage> {
+  const collected = new Collector(source.uri)
+  source.tap((bytes) => collected.add(bytes))
+  const header = yield* codec.walk(source, verify)
+  source.untap()
+  return { header, bytes: collected.bytes }
 }
 
 /** Whether the piece at hand begins with `signature`; a piece shorter than that is the whole file. */

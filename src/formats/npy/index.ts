@@ -9,6 +9,10 @@ export const npy: Format = {
     const { NpyReader } = lazily<typeof import('./read.js')>('formats/npy/read.js')
     return new NpyReader(port, options)
   },
+  decoder(port, options) {
+    const { NpyDecoder } = lazily<typeof import('./decode.js')>('formats/npy/decode.js')
+    return new NpyDecoder(port, options)
+  },
   inspect(path) {
     const { inspectNpy } = lazily<typeof import('./inspect.js')>('formats/npy/inspect.js')
     return inspectNpy(path)

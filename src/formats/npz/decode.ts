@@ -8,9 +8,9 @@ import { Inflater } from '../inflate.js'
 import { u32 } from '../little-endian.js'
 import { type NpyHeader, parseNpyHeader } from '../npy/layout.js'
 import { PlacedReads } from '../placed-read.js'
-import { checkSampleIndex, checkSamples } from '../sample-array.js'
+import { checkSampleIndex, checkSamples, sampleLayout } from '../sample-array.js'
+import { SampleGather } from '../sample-gather.js'
 import { SequentialSource } from '../sequential.js'
-import { SampleGather } from './gather.js'
 import { type Head, parseHead, sameHead } from './head.js'
 import { centralSignature, localFixedBytes, localHeaderBytes, localSignature, parseLocalHeader, stored } from './layout.js'
 import { labelsMember, samplesArray, samplesMember } from './members.js'
@@ -215,14 +215,6 @@ function placeBytes(target: SampleTarget, layout: ArrayLayout, bytes: Uint8Array
 }
 
 const noLayout: ArrayLayout = { role: 'data', name: 'x', dtype: '|u1', shape: [], fortranOrder: false, sizeBytes: 0 }
-
-/** x[..., i] */
-function sampleLayout(header: NpyHeader): ArrayLayout {
-  const shape = header.shape.slice(0, -1)
-  const samples = header.shape.at(-1)!
-  const sizeBytes = samples === 0 ? 0 : header.dataBytes / samples
-  return { role: 'data', name: 'x', dtype: header.type.descr, shape, fortranOrder: header.fortranOrder && shape.length > 1, sizeBytes }
-}
 
 /** y[i] */
 function labelLayout({ type }: NpyHeader): ArrayLayout {

@@ -36,6 +36,7 @@ export const pngDecoder: ImageDecoder = {
     if (png.interlaced) return
     for (let row = 0; row < png.height; row++) checkFilter(uri, rows[row * (1 + png.rowBytes)]!, row)
   },
+  decode: decodePng,
   close() {},
 }
 
@@ -45,7 +46,7 @@ export function decodePng(uri: string, bytes: Uint8Array, header: ImageHeader): 
   if (png.interlaced || png.bitDepth !== 8 || png.colourType === 3)
     throw new DataError(
       uri,
-      `is ${png.interlaced ? 'interlaced' : `of colour type ${png.colourType} with ${png.bitDepth} bits`}; inspect decodes grey and colour images of 8 bits that are not interlaced`,
+      `is ${png.interlaced ? 'interlaced' : `of colour type ${png.colourType} with ${png.bitDepth} bits`}; only grey and colour images of 8 bits that are not interlaced are decoded to pixels`,
     )
   const rows = inflateImage(uri, bytes, png)
   const { height, width, rowBytes, channels } = png

@@ -10,6 +10,11 @@ export const png: Format = {
     const { pngCodec, pngDecoder } = lazily<typeof import('./codec.js')>('formats/png/codec.js')
     return new ImageReader(port, options, pngCodec, () => pngDecoder)
   },
+  decoder(port, options) {
+    const { ImageSampleDecoder } = lazily<typeof import('../image/decode.js')>('formats/image/decode.js')
+    const { pngCodec, pngDecoder } = lazily<typeof import('./codec.js')>('formats/png/codec.js')
+    return new ImageSampleDecoder(port, options, pngCodec, () => pngDecoder)
+  },
   inspect(path) {
     const { inspectImage } = lazily<typeof import('../image/inspect.js')>('formats/image/inspect.js')
     const { pngCodec, decodePng } = lazily<typeof import('./codec.js')>('formats/png/codec.js')

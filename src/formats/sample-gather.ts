@@ -1,5 +1,5 @@
 // Sorting the elements of an array, as they come, into samples: they lie on the last axis, so that in C order they interleave.
-import type { NpyHeader } from '../npy/layout.js'
+import type { NpyHeader } from './npy/layout.js'
 
 export class SampleGather {
   /** `count` samples, one behind the other, each in the array's own order. */
