@@ -104,7 +104,55 @@ def read_tfrecord(path):
     return dict(samples=samples, labels=None, content=content, layout=dict(index=lines, fileBytes=os.path.getsize(path)))
 
 
-readers = dict(npz=read_npz, hdf5=read_hdf5, tfrecord=read_tfrecord)
+def plain(arrays):
+    return dict(samples=[describe(array) for array in arrays], labels=None, content=[statistics(array) for array in arrays], layout={})
+
+
+def read_npy(path):
+    array = np.load(path, allow_pickle=False)
+    return plain([array[..., i] for i in range(array.shape[-1])])
+
+
+def read_csv(path):
+    import pandas as pd
+
+    # The default parser of pandas errs in the last bit of some doubles.
+    return plain(list(pd.read_csv(path, header=None, float_precision='round_trip').to_numpy()))
+
+
+def read_image(path):
+    from PIL import Image
+
+    with open(path, 'rb') as file:
+        is_image = file.read(2) in (b'\xff\xd8', b'\x89P')
+    return plain([np.asarray(Image.open(path)) if is_image else np.fromfile(path, np.uint8)])
+
+
+def read_indexed_binary(path):
+    data = np.fromfile(path, np.uint8)
+    offsets, sizes = (np.fromfile(path + ending, '<u8') for ending in ('.off.idx', '.sz.idx'))
+    return plain([data[int(offset):int(offset + size)] for offset, size in zip(offsets, sizes, strict=True)])
+
+
+def read_parquet(path):
+    import pyarrow.parquet as pq
+
+    rows = [np.array(row, np.uint8) for row in pq.read_table(path)['data'].to_pylist()]
+    return dict(plain(rows), samples=[dict(data=describe(row)) for row in rows])
+
+
+readers = dict(
+    npz=read_npz,
+    hdf5=read_hdf5,
+    tfrecord=read_tfrecord,
+    npy=read_npy,
+    csv=read_csv,
+    jpeg=read_image,
+    png=read_image,
+    indexed_binary=read_indexed_binary,
+    mmap_indexed_binary=read_indexed_binary,
+    parquet=read_parquet,
+)
 for path in sys.argv[1:]:
     kind = path.rsplit('.', 1)[1]
     print(json.dumps(dict(file=path, format=kind, **readers[kind](path))))
