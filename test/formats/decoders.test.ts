@@ -16,8 +16,14 @@ interface Decoded {
   readonly bytes: Uint8Array
 }
 
-/** Decodes samples of `file` with one decoder; all files are closed afterwards, whatever happens. */
-function decodeSamples(format: string, file: Uint8Array, samples: readonly number[], over: Partial<DecoderOptions> = {}): Decoded[] {
+/** Decodes samples of `file` with one decoder, which opens it `opens` times; it is closed afterwards, whatever happens. */
+function decodeSamples(
+  format: string,
+  file: Uint8Array,
+  samples: readonly number[],
+  over: Partial<DecoderOptions> = {},
+  opens?: number,
+): Decoded[] {
   const options = { requestBytes: 4096, throughWindow: false, verify: false, samplesPerFile: 1, elementType: 'uint8', ...over }
   const h = harness({ f: file }, options.requestBytes, options.throughWindow ? 5 : 0)
   const decoder = getFormat(format).decoder!(h.port, options)
@@ -40,6 +46,7 @@ function decodeSamples(format: string, file: Uint8Array, samples: readonly numbe
   } finally {
     h.run(decoder.close())
     assert.equal(h.storage.openFiles, 0, 'every file is closed, after an error too')
+    if (opens !== undefined) assert.equal(h.storage.opens, opens, 'how often the file was opened')
   }
 }
 
@@ -84,7 +91,7 @@ describe('npy decoder', () => {
   const file = npyFile('int16', [30, 20, 3], noise(3600))
 
   it('picks interleaved samples out of the array, and reads the file once for all of them', () => {
-    const [second] = decodeSamples('npy', file, [1], { samplesPerFile: 3 })
+    const [second] = decodeSamples('npy', file, [1, 0, 2], { samplesPerFile: 3 }, 1)
     assert.deepEqual(second!.layout.shape, [30, 20])
     const data = file.subarray(file.length - 3600)
     const wanted = Uint8Array.from({ length: 1200 }, (_, i) => data[6 * Math.floor(i / 2) + 2 + (i % 2)]!)
@@ -113,7 +120,7 @@ for (const format of ['jpeg', 'png'])
       else
         it(`${recorded.title}: gives what Pillow decodes, whichever sample is asked for`, () => {
           checkRecorded(format, recorded)
-          const [first, last] = decodeSamples(format, readFileSync(recorded.path), [0, 2], { samplesPerFile: 3, verify: true })
+          const [first, last] = decodeSamples(format, readFileSync(recorded.path), [0, 2], { samplesPerFile: 3, verify: true }, 1)
           assert.deepEqual(first, last)
         })
     }
