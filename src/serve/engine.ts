@@ -90,7 +90,9 @@ export class ServeEngine {
     const { folder, direct } = access
     const { format } = workload.dataset
     if (!isFormatName(format) || getFormat(format).decoder === undefined)
-      throw new ConfigError(`dataset.format ${format}: its values cannot be loaded, only benchmarked; use npz, hdf5 or tfrecord`)
+      throw new ConfigError(
+        `dataset.format ${format}: its values cannot be loaded, only benchmarked; use npz, npy, hdf5, tfrecord, jpeg or png`,
+      )
     if (options.rank >= options.ranks) throw new ConfigError(`rank ${options.rank}: ranks of a world of ${options.ranks} count from 0`)
     const objects =
       access.objects && (await lazily<typeof import('../job/objects.js')>('job/objects.js').openObjects(access.objects, workload))
