@@ -128,7 +128,7 @@ export function startAzure(t: TestContext): Promise<Service | undefined> {
   })
 }
 
-/** An emulator of Google Cloud Storage, in memory; it knows no accounts. */
+/** An emulator of Google Cloud Storage, in memory; it knows no accounts, and no HEAD, which is made from a GET for it. */
 export function startGcs(t: TestContext): Promise<Service | undefined> {
   return available(t, 'the emulator of Google Cloud Storage', async () => {
     const port = await freePort()
@@ -137,7 +137,7 @@ export function startGcs(t: TestContext): Promise<Service | undefined> {
       ['start', '--host=127.0.0.1', `--port=${port}`, '--in-memory', '-q'],
       port,
     )
-    const endpoint = `http://127.0.0.1:${port}`
+    const endpoint = (await startFront(`http://127.0.0.1:${port}`, undefined, headByGet)).endpoint
     return {
       endpoint,
       options: { endpoint_url: endpoint },
@@ -148,6 +148,18 @@ export function startGcs(t: TestContext): Promise<Service | undefined> {
       },
     }
   })
+}
+
+const headByGet: Spoil = (asked, response, target) => {
+  if (asked.method !== 'HEAD') return false
+  const { url, headers } = asked
+  http
+    .get({ host: target.hostname, port: target.port, path: url, headers }, (answer) => {
+      response.writeHead(answer.statusCode!, answer.headers).end()
+      answer.destroy()
+    })
+    .on('error', () => response.destroy())
+  return true
 }
 
 function request(url: string, method: string, body = ''): Promise<number> {
@@ -166,7 +178,7 @@ export interface Front {
 }
 
 /** What a front may do with a request instead of passing it on. */
-export type Spoil = (request: http.IncomingMessage, response: http.ServerResponse) => boolean
+export type Spoil = (request: http.IncomingMessage, response: http.ServerResponse, target: URL) => boolean
 
 /** Another port before a server, over TLS where a certificate is given; `spoil` answers requests itself by returning true. */
 export async function startFront(endpoint: string, tls?: Certificate, spoil: Spoil = () => false): Promise<Front> {
@@ -175,7 +187,7 @@ export async function startFront(endpoint: string, tls?: Certificate, spoil: Spo
   const agent = new http.Agent()
   const handle = (request: http.IncomingMessage, response: http.ServerResponse) => {
     requests.push(`${request.method} ${request.url}`)
-    if (spoil(request, response)) return
+    if (spoil(request, response, target)) return
     const { method, url, headers } = request
     const onward = http.request({ host: target.hostname, port: target.port, method, path: url, headers, agent }, (answer) => {
       response.writeHead(answer.statusCode!, answer.headers)
