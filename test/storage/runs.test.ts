@@ -6,7 +6,7 @@ import { before, describe, type TestContext, test } from 'node:test'
 import type { Result } from '#src/output/result.js'
 import { connect, resolveTarget } from '#src/storage/object/connect.js'
 import type { ObjectControl } from '#src/storage/object/types.js'
-import { isObjectLocation, keyOf, parseLocation } from '#src/storage/uri.js'
+import { isObjectLocation, keyOf, parseLocation, placeUri } from '#src/storage/uri.js'
 import { driver, type Outcome, scratchFolder, workloadFile } from '../cli/driver.js'
 import { goldenFolder, goldenJson } from '../golden.js'
 import { createCertificate, type Options, type Service, startAzure, startFront, startGcs, startS3 } from './services.js'
@@ -118,6 +118,29 @@ for (const [name, start] of providers)
         assert.deepEqual(facts(remote), facts(local))
         assert.ok(remote.result!.objects!.requests.list > 0)
       })
+
+    test('a prefix of any characters is the same to generating, listing, reading and reporting', async (t) => {
+      if (service === undefined) return t.skip('no server')
+      const uri = `${await service.place()}/two words/v1.0/ü 数/100%/a%20b/x+y=z&a;b,c@d!'(e)`
+      const workload = {
+        framework: 'pytorch',
+        workflow: { generate_data: true, train: true },
+        storage: { storage_options: service.options },
+        dataset: { data_folder: uri, format: 'npz', num_files_train: 4, num_subfolders_train: 2, record_length_bytes: 1024 },
+        reader: { batch_size: 1, read_threads: 1 },
+        train: { epochs: 1, computation_time: 0 },
+      }
+      const ran = await run(workload, ['--verify'])
+      assert.equal(ran.code, 0, ran.stderr)
+      const { objects, workload: reported, io } = ran.result!
+      const keys: string[] = []
+      const storage = await open(uri, service.options)
+      for await (const page of storage.list(keyOf(storage.place, 'train/'))) keys.push(...page.map(({ key }) => key))
+      storage.close()
+      assert.deepEqual([objects!.uri, io.samplesRead], [placeUri(storage.place), 4])
+      assert.equal(reported.folder, uri)
+      assert.deepEqual(keys, [0, 1, 2, 3].map((i) => keyOf(storage.place, `train/${i % 2}/img_${i}_of_4.npz`)).sort())
+    })
 
     test('a generated data set is one that runs, inspects and generates again with --resume', async (t) => {
       if (service === undefined) return t.skip('no server')
