@@ -3,6 +3,9 @@ import { test } from 'node:test'
 import { mergeRecords } from '#src/job/join-records.js'
 import { LatencyHistogram } from '#src/metrics/latency.js'
 import type { RunRecord } from '#src/metrics/records.js'
+import { ObjectMeter } from '#src/storage/object/meter.js'
+import { defaultReadOptions } from '#src/storage/object/read-options.js'
+import { objectsRecord } from '#src/storage/object/record.js'
 
 const latenciesUs = [3, 17.5, 250, 250, 8000, 1.2e6, 0.4, 90]
 
@@ -67,4 +70,21 @@ test('records of processes become those of the job: sums, slowest times, each ho
   const latency = merged.histograms.sampleReadUs!
   assert.deepEqual({ ...latency, meanUs: 0 }, { ...whole, meanUs: 0 })
   assert.ok(Math.abs(latency.meanUs - whole.meanUs) < 1e-6)
+})
+
+test('requests, retries and bytes of object storage are added up over the processes, by kind and endpoint', () => {
+  const reading = (process: number, gets: number, list: number): RunRecord => {
+    const meter = new ObjectMeter(1)
+    for (let i = 0; i < gets; i++) meter.answered(0, 1, 2, 100)
+    meter.retried('reset')
+    meter.completed(gets)
+    const opened = { uri: 's3://b/p', requests: { list, head: 2, get: 0, put: 3, delete: 1 }, options: defaultReadOptions }
+    return { ...record(process, 'a'), objects: objectsRecord(opened, meter.record(['http://one'])) }
+  }
+  const { objects } = mergeRecords([reading(0, 2, 1), reading(1, 3, 0)], [{ hostIndex: 0 }, { hostIndex: 0 }])
+  assert.equal(objects!.uri, 's3://b/p')
+  assert.deepEqual(objects!.requests, { list: 1, head: 4, get: 5, put: 6, delete: 2 })
+  const [endpoint] = objects!.endpoints
+  assert.deepEqual([endpoint!.requests, endpoint!.bytes, endpoint!.totalUs!.count], [5, 500, 5])
+  assert.deepEqual([objects!.retries, objects!.attempts], [{ reset: 2 }, [0, 1, 1]])
 })
