@@ -1,5 +1,5 @@
 // Making folders without mkdir's own recursion, which in Node never ends where the system answers ENOENT below a folder that exists (/proc).
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 /** Makes one folder; returns whether it was there already. Throws the system's error. */
@@ -8,15 +8,14 @@ export function makeFolder(path: string): boolean {
     mkdirSync(path)
     return false
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !statSync(path).isDirectory()) throw error
     return true
   }
 }
 
 /** Makes a folder and its parents. Throws the system's error. */
 export function makeFolders(path: string): void {
-  if (existsSync(path)) return
   const parent = dirname(path)
-  if (parent !== path) makeFolders(parent)
+  if (!existsSync(path) && !existsSync(parent)) makeFolders(parent)
   makeFolder(path)
 }

@@ -233,11 +233,7 @@ test('what cannot be generated is refused before anything is touched', async () 
   const folder = newFolder()
   const refused = (workload: Workload, message: RegExp) =>
     assert.rejects(generate(workload), (error: ConfigError) => error instanceof ConfigError && message.test(error.message))
-  await refused(testWorkload({ folder: 's3://bucket/data' }), /s3:\/\/bucket\/data: object storage is not supported here; use a plain path/)
-  await refused(
-    testWorkload({ folder }, { storage: { type: 's3', root: '', options: {} } }),
-    /storage\.storage_type: cannot generate into 's3' storage yet; supported are local_fs, direct_fs, parallel_fs/,
-  )
+  await refused(testWorkload({ folder: 's3://' }), /s3:\/\/: names no bucket; write s3:\/\/bucket\/prefix/)
   await refused(testWorkload({ folder, format: 'parquet' }), /dataset\.format: cannot generate 'parquet' files/)
   await refused(testWorkload({ folder, recordElementType: 'complex64' }), /cannot generate elements of type 'complex64'/)
   assert.throws(() => readdirSync(folder), /ENOENT/)
