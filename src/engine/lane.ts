@@ -4,6 +4,7 @@ import { DataError } from '../errors.js'
 import type { Format, ReaderOptions, SampleReader, StreamReader } from '../formats/types.js'
 import { RandomState } from '../order/numpy-random.js'
 import type { BatchOrder, BatchSink, EpochOrder, FileList, Split, StreamOrder } from '../order/types.js'
+import { batchSink } from '../plan/batch-sink.js'
 import { drawSeconds } from '../plan/sleeps.js'
 import type { Plan } from '../plan/types.js'
 import { IoPort } from '../storage/io.js'
@@ -67,8 +68,7 @@ export class Lane {
     this.port = new IoPort(window)
     if (format.kind === 'stream') this.stream = format.streamReader!(this.port, readerOptions)
     else this.samples = sampleReader(context, format.sampleReader!(this.port, readerOptions))
-    const most = Math.max(plan.train.batchSize, plan.valid.batchSize)
-    this.sink = { files: new Float64Array(most), samples: new Float64Array(most) }
+    this.sink = batchSink(plan)
     this.files = plan.train.files
     this.random = new RandomState(lane)
   }

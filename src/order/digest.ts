@@ -1,6 +1,7 @@
 // Hashes of what is read in which order, to prove that two runs have read the same. Readers do not count: threads change who reads, and
 // with PyTorch not what is read.
 import { createHash, type Hash } from 'node:crypto'
+import { batchSink } from '../plan/batch-sink.js'
 import { createPlan } from '../plan/plan.js'
 import type { Plan } from '../plan/types.js'
 import type { BatchSink, EpochOrder, FileList, Split } from './types.js'
@@ -108,12 +109,6 @@ export function runDigest({ workload, world, train, valid }: Plan): string {
 /** What is delivered in an epoch, in this order. */
 export function splitsOf(plan: Plan, epoch: number): readonly Split[] {
   return plan.evaluates(epoch) ? ['train', 'valid'] : ['train']
-}
-
-/** Room for a batch of either split. */
-export function batchSink(plan: Plan): BatchSink {
-  const most = Math.max(plan.train.batchSize, plan.valid.batchSize)
-  return { files: new Float64Array(most), samples: new Float64Array(most) }
 }
 
 /** Samples are hashed by the positions of their files; these names tell two lists apart without walking through them. */

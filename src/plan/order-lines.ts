@@ -1,6 +1,7 @@
 // `plan --order`: what is delivered when, as text. Generated as it is written, so that memory does not grow with the plan.
-import { batchSink, OrderDigest, splitsOf } from '../order/digest.js'
+import { OrderDigest, splitsOf } from '../order/digest.js'
 import type { BatchSink, EpochOrder, FileList, Split } from '../order/types.js'
+import { batchSink } from './batch-sink.js'
 import type { Plan } from './types.js'
 
 /** One JSON line per step, epoch by epoch and rank by rank, in the order of delivery. */

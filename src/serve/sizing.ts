@@ -2,7 +2,7 @@
 import type { Workload } from '../config/workload.js'
 import { RunError } from '../errors.js'
 import { type ArrayLayout, slackBytes } from '../formats/decoder.js'
-import { batchSink } from '../order/digest.js'
+import { batchSink } from '../plan/batch-sink.js'
 import type { Plan } from '../plan/types.js'
 import { privateMeter } from '../storage/meter.js'
 import { blockAlignment } from './arena.js'

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { computedFiles, fileNamer } from '#src/dataset/naming.js'
-import { batchSink } from '#src/order/digest.js'
 import { FileMap } from '#src/order/file-map.js'
 import { sortByPath } from '#src/order/path-order.js'
 import type { FileList } from '#src/order/types.js'
+import { batchSink } from '#src/plan/batch-sink.js'
 import { plan, range, type Sections, workload } from './workloads.js'
 
 const names = (list: FileList): string[] => range(list.count).map((i) => list.name(i))
