@@ -6,7 +6,8 @@ import { createFlow } from '../frameworks/index.js'
 import type { Split } from '../order/types.js'
 import type { Plan } from '../plan/types.js'
 import type { Clock } from './clock.js'
-import { laneWord, type SharedState, splitCode, turnstileWord } from './shared-state.js'
+import { Credits } from './credits.js'
+import { type SharedState, splitCode, turnstileWord } from './shared-state.js'
 
 /** How often the conductor looks, in milliseconds, where steps are slower than the memory for times fills. */
 export const collectEveryMs = 100
@@ -19,7 +20,7 @@ export function readersMayTake({ world, workload }: Plan, split: Split, flow: Fl
 
 /** The steps of the only rank. Every thread has an own object for the same shared memory. */
 export class Turnstile {
-  private readonly toWake = new Set<number>()
+  private readonly credits: Credits
   private flow: Flow | undefined
   private flowEpoch = 0
   private flowSplit = -1
@@ -31,15 +32,10 @@ export class Turnstile {
     private readonly plan: Plan,
     private readonly clock: Clock,
   ) {
-    const { words } = state
-    const done = (reader: number) => Atomics.load(words, state.lane(reader, laneWord.done))
+    this.credits = new Credits(state)
+    const done = (reader: number) => this.credits.made(reader)
     this.made = { has: (reader, units) => done(reader) >= units, count: done }
-    this.grant = (reader, units) => {
-      const at = state.lane(reader, laneWord.granted)
-      if (units <= Atomics.load(words, at)) return
-      Atomics.store(words, at, units)
-      this.toWake.add(Atomics.load(words, state.lane(reader, laneWord.thread)))
-    }
+    this.grant = (reader, units) => this.credits.grant(reader, units)
   }
 
   /** For the conductor: leaves the first `batches` batches of an epoch to the readers, none with 0. The credits to begin with are its own. */
@@ -99,8 +95,7 @@ export class Turnstile {
       if (taken < end) flow.wants(taken, this.grant)
       news ||= taken === end || taken - collected === passTimes.length >> 1 || taken - collected === passTimes.length
     }
-    for (const thread of this.toWake) state.wake(thread)
-    this.toWake.clear()
+    this.credits.flushWakes()
     if (news) state.signal()
   }
 
