@@ -1,4 +1,4 @@
-// What a reader thread does: drive its lanes, blocking one after the other or many on its event loop, and sleep when nobody has credit.
+// What a reader thread does: make its lanes and the storage they read from, and drive them (drive.ts) until the run is stopped.
 import type { MessagePort } from 'node:worker_threads'
 import type { Workload } from '../config/workload.js'
 import { fixedSampleBytes } from '../dataset/dims.js'
@@ -9,19 +9,18 @@ import type { ReaderOptions } from '../formats/types.js'
 import { LatencyHistogram } from '../metrics/latency.js'
 import { lazily } from '../package.js'
 import { createPlan } from '../plan/plan.js'
-import { createWindow, runAsync, runBlocking } from '../storage/io.js'
+import { createWindow } from '../storage/io.js'
 import { AsyncLocalStorage, LocalStorage } from '../storage/local.js'
 import { IoMeter, meterSlot } from '../storage/meter.js'
 import { ObjectMeter } from '../storage/object/meter.js'
 import type { ObjectStorage } from '../storage/object/storage.js'
-import type { AsyncStorage } from '../storage/types.js'
 import { Clock } from './clock.js'
+import { driveBlocking, driveOnEventLoop } from './drive.js'
 import { usesGenerators } from './generator-files.js'
 import { Lane, type LaneContext } from './lane.js'
 import { readExtent } from './lanes.js'
 import type { ObjectReads, ReaderMessage, ReaderThreadStart, ThreadMessage } from './messages.js'
-import { SharedState, threadWord, timeSlot } from './shared-state.js'
-import { changesSoon } from './short-wait.js'
+import { SharedState, timeSlot } from './shared-state.js'
 import { TraceWriter } from './trace-writer.js'
 import { Turnstile } from './turnstile.js'
 
@@ -106,95 +105,4 @@ function readerOptions({ workload, read }: ReaderThreadStart): ReaderOptions {
 /** `storage_options.columns` of MLCommons' DLIO: the columns of parquet files that are read. */
 function columnsOf({ columns }: Workload['storage']['options']): readonly string[] | undefined {
   return Array.isArray(columns) && columns.length > 0 ? columns.map(String) : undefined
-}
-
-/** A word that nobody wakes: waiting on it is sleeping, more precisely than a timer does. */
-const pause = new Int32Array(new SharedArrayBuffer(4))
-
-/** Sleeps without blocking the event loop. Its timers end up to a millisecond early, so the clock is asked until the time is over. */
-async function sleepAtLeast(durationMs: number): Promise<void> {
-  const endMs = performance.now() + durationMs
-  for (let leftMs = durationMs; leftMs > 0; leftMs = endMs - performance.now())
-    await Atomics.waitAsync(pause, 0, 0, Math.max(leftMs, 1)).value
-}
-
-function driveBlocking(lanes: readonly Lane[], state: SharedState, thread: number, storage: LocalStorage): void {
-  const wake = state.thread(thread, threadWord.wake)
-  const parked = state.thread(thread, threadWord.parked)
-  for (;;) {
-    const seen = Atomics.load(state.words, wake)
-    if (state.stopped) break
-    let worked = false
-    for (const lane of lanes) {
-      if (lane.isCalled) runBlocking(lane.begin(), storage)
-      if (!lane.hasCredit) continue
-      worked = true
-      const parts = lane.parts()
-      for (let part = 0; part < parts && !state.stopped; part++) {
-        runBlocking(lane.part(part), storage)
-        if (lane.preprocessMs > 0) Atomics.wait(pause, 0, 0, lane.preprocessMs)
-      }
-      if (state.stopped) break
-      lane.publish()
-    }
-    if (worked || changesSoon(state.words, wake, seen)) continue
-    Atomics.store(state.words, parked, 1)
-    Atomics.wait(state.words, wake, seen)
-    Atomics.store(state.words, parked, 0)
-  }
-  for (const lane of lanes) runBlocking(lane.close(), storage)
-}
-
-async function driveOnEventLoop(
-  groups: readonly (readonly Lane[])[],
-  state: SharedState,
-  thread: number,
-  storage: AsyncStorage,
-  port: MessagePort,
-): Promise<void> {
-  const wake = state.thread(thread, threadWord.wake)
-  Atomics.store(state.words, state.thread(thread, threadWord.parked), 1)
-  // Nothing else holds the event loop while the thread waits for a wake-up.
-  port.on('message', () => {})
-  const busy = new Set<readonly Lane[]>()
-  let failure: unknown
-  const drive = async (group: readonly Lane[]): Promise<void> => {
-    for (let worked = true; worked && !state.stopped; ) {
-      worked = false
-      for (const lane of group) {
-        if (lane.isCalled) {
-          worked = true
-          await runAsync(lane.begin(), storage)
-        }
-        if (!lane.hasCredit) continue
-        worked = true
-        const parts = lane.parts()
-        for (let part = 0; part < parts && !state.stopped; part++) {
-          await runAsync(lane.part(part), storage)
-          if (lane.preprocessMs > 0) await sleepAtLeast(lane.preprocessMs)
-        }
-        if (state.stopped) break
-        lane.publish()
-      }
-    }
-    // In the same turn as the last look at every lane's credit: a wake-up after it finds the group idle.
-    busy.delete(group)
-  }
-  while (!state.stopped && failure === undefined) {
-    const seen = Atomics.load(state.words, wake)
-    for (const group of groups) {
-      if (busy.has(group) || !group.some((lane) => lane.isCalled || lane.hasCredit)) continue
-      busy.add(group)
-      drive(group).catch((error) => {
-        failure ??= error
-        Atomics.add(state.words, wake, 1)
-        Atomics.notify(state.words, wake)
-      })
-    }
-    const wait = Atomics.waitAsync(state.words, wake, seen)
-    if (wait.async) await wait.value
-  }
-  if (failure !== undefined) throw failure
-  for (const group of groups) if (!busy.has(group)) for (const lane of group) await runAsync(lane.close(), storage)
-  port.removeAllListeners('message')
 }

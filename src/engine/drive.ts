@@ -1,0 +1,112 @@
+// Driving the lanes of a thread: blocking, one after the other, or many at a time on its event loop; and sleeping when none has credit.
+import type { MessagePort } from 'node:worker_threads'
+import { runAsync, runBlocking } from '../storage/io.js'
+import type { AsyncStorage, BlockingStorage, Io } from '../storage/types.js'
+import type { Lane } from './lane.js'
+import { type SharedState, threadWord } from './shared-state.js'
+import { changesSoon } from './short-wait.js'
+
+/** A computation to be run to its end, or milliseconds to be slept. */
+type Work = Io<void> | number
+
+/**
+ * One look at each of the lanes, of which one at a time reads: what they have to do, a unit of each that has credit. Each piece of work is to
+ * be done before the next is asked for. Returns whether there was anything; if so there may be more.
+ */
+function* round(lanes: readonly Lane[], state: SharedState): Generator<Work, boolean, void> {
+  let worked = false
+  for (const lane of lanes) {
+    if (lane.isCalled) {
+      worked = true
+      yield lane.begin()
+    }
+    if (!lane.hasCredit) continue
+    worked = true
+    const parts = lane.parts()
+    for (let part = 0; part < parts && !state.stopped; part++) {
+      yield lane.part(part)
+      if (lane.preprocessMs > 0) yield lane.preprocessMs
+    }
+    if (state.stopped) break
+    lane.publish()
+  }
+  return worked
+}
+
+/** A word that nobody wakes: waiting on it is sleeping, more precisely than a timer does. */
+const pause = new Int32Array(new SharedArrayBuffer(4))
+
+/** Sleeps without blocking the event loop. Its timers end up to a millisecond early, so the clock is asked until the time is over. */
+async function sleepAtLeast(durationMs: number): Promise<void> {
+  const endMs = performance.now() + durationMs
+  for (let leftMs = durationMs; leftMs > 0; leftMs = endMs - performance.now())
+    await Atomics.waitAsync(pause, 0, 0, Math.max(leftMs, 1)).value
+}
+
+/** Drives lanes with blocking reads until the run is stopped. Errors of a lane are thrown. */
+export function driveBlocking(lanes: readonly Lane[], state: SharedState, thread: number, storage: BlockingStorage): void {
+  const wake = state.thread(thread, threadWord.wake)
+  const parked = state.thread(thread, threadWord.parked)
+  for (;;) {
+    const seen = Atomics.load(state.words, wake)
+    if (state.stopped) break
+    const turns = round(lanes, state)
+    let turn = turns.next()
+    for (; !turn.done; turn = turns.next()) {
+      if (typeof turn.value === 'number') Atomics.wait(pause, 0, 0, turn.value)
+      else runBlocking(turn.value, storage)
+    }
+    const worked = turn.value
+    if (worked || changesSoon(state.words, wake, seen)) continue
+    Atomics.store(state.words, parked, 1)
+    Atomics.wait(state.words, wake, seen)
+    Atomics.store(state.words, parked, 0)
+  }
+  for (const lane of lanes) runBlocking(lane.close(), storage)
+}
+
+/** Drives groups of lanes on the event loop, all groups at a time, until the run is stopped. The first error of a lane is thrown. */
+export async function driveOnEventLoop(
+  groups: readonly (readonly Lane[])[],
+  state: SharedState,
+  thread: number,
+  storage: AsyncStorage,
+  port: MessagePort,
+): Promise<void> {
+  const wake = state.thread(thread, threadWord.wake)
+  Atomics.store(state.words, state.thread(thread, threadWord.parked), 1)
+  // Nothing else holds the event loop while the thread waits for a wake-up.
+  port.on('message', () => {})
+  const busy = new Set<readonly Lane[]>()
+  let failure: unknown
+  const drive = async (group: readonly Lane[]): Promise<void> => {
+    for (let worked = true; worked && !state.stopped; ) {
+      const turns = round(group, state)
+      let turn = turns.next()
+      for (; !turn.done; turn = turns.next()) {
+        if (typeof turn.value === 'number') await sleepAtLeast(turn.value)
+        else await runAsync(turn.value, storage)
+      }
+      worked = turn.value
+    }
+    // In the same turn as the last look at every lane's credit: a wake-up after it finds the group idle.
+    busy.delete(group)
+  }
+  while (!state.stopped && failure === undefined) {
+    const seen = Atomics.load(state.words, wake)
+    for (const group of groups) {
+      if (busy.has(group) || !group.some((lane) => lane.isCalled || lane.hasCredit)) continue
+      busy.add(group)
+      drive(group).catch((error) => {
+        failure ??= error
+        Atomics.add(state.words, wake, 1)
+        Atomics.notify(state.words, wake)
+      })
+    }
+    const wait = Atomics.waitAsync(state.words, wake, seen)
+    if (wait.async) await wait.value
+  }
+  if (failure !== undefined) throw failure
+  for (const group of groups) if (!busy.has(group)) for (const lane of group) await runAsync(lane.close(), storage)
+  port.removeAllListeners('message')
+}
