@@ -5,6 +5,7 @@ import { StorageSharedKeyCredential } from '@azure/storage-blob'
 import { SignatureV4 } from '@smithy/signature-v4'
 import fc from 'fast-check'
 import { createSigner } from '#src/storage/object/signing/index.js'
+import { KeyedHash } from '#src/storage/object/signing/keyed-hash.js'
 import { encodeKey } from '#src/storage/object/signing/keys.js'
 import type { AccessGrant, Signing } from '#src/storage/object/types.js'
 
@@ -161,5 +162,16 @@ test('a shared access signature goes into the query and a token into a header', 
   assert.equal(
     createSigner(grantOf({ kind: 'bearer', token: 't' }, { 'x-a': '1' })).headers(request),
     'x-a: 1\r\nauthorization: Bearer t\r\n',
+  )
+})
+
+test('keyed hashes are those of Node, for keys and texts of any length, one after the other', () => {
+  const key = fc.uint8Array({ maxLength: 200 })
+  const texts = fc.array(fc.string({ unit: 'grapheme', maxLength: 1500, size: 'max' }), { minLength: 1, maxLength: 4 })
+  fc.assert(
+    fc.property(key, texts, fc.constantFrom('hex', 'base64'), (secret, all, encoding) => {
+      const keyed = new KeyedHash(secret)
+      for (const text of all) assert.equal(keyed.digest(text, encoding), createHmac('sha256', secret).update(text).digest(encoding))
+    }),
   )
 })

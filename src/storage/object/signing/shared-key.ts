@@ -1,14 +1,14 @@
 // Azure Storage's SharedKey authorisation of GET and HEAD requests for blobs. Source: Microsoft, "Authorize with Shared Key" (Blob service,
 // version 2009-09-19 and later); tests hold it together with the policy of Azure's own client.
-import { createHmac } from 'node:crypto'
 import type { Signing } from '../types.js'
+import { KeyedHash } from './keyed-hash.js'
 import type { RequestLine, RequestSigner } from './types.js'
 
 type Credentials = Extract<Signing, { kind: 'sharedKey' }>
 
 export class SharedKeySigner implements RequestSigner {
   readonly query = ''
-  private readonly key: Buffer
+  private readonly hash: KeyedHash
   private readonly fixedLines: string
   /** Canonical x-ms headers before and behind x-ms-date. */
   private readonly before: string
@@ -20,7 +20,7 @@ export class SharedKeySigner implements RequestSigner {
     private readonly credentials: Credentials,
     headers: Readonly<Record<string, string>>,
   ) {
-    this.key = Buffer.from(credentials.key, 'base64')
+    this.hash = new KeyedHash(Buffer.from(credentials.key, 'base64'))
     const fixed = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value.trim()] as const)
     this.fixedLines = fixed.map(([name, value]) => `${name}: ${value}\r\n`).join('')
     const signed = fixed.filter(([name]) => name.startsWith('x-ms-')).sort(([a], [b]) => (a < b ? -1 : 1))
@@ -39,7 +39,7 @@ export class SharedKeySigner implements RequestSigner {
     const { method, ifMatch, range, path } = request
     // Method, seven absent headers (from Content-Encoding to If-Modified-Since), If-Match, two absent ones, Range.
     const toSign = `${method}\n\n\n\n\n\n\n\n${ifMatch}\n\n\n${range}\n${this.before}x-ms-date:${this.date}\n${this.behind}/${account}${path}`
-    const signature = createHmac('sha256', this.key).update(toSign).digest('base64')
+    const signature = this.hash.digest(toSign, 'base64')
     return `${this.fixedLines}x-ms-date: ${this.date}\r\nauthorization: SharedKey ${account}:${signature}\r\n`
   }
 }

@@ -3,6 +3,7 @@
 // Header" for S3 (paths encoded once).
 import { createHmac, hash } from 'node:crypto'
 import type { Signing } from '../types.js'
+import { KeyedHash } from './keyed-hash.js'
 import type { RequestLine, RequestSigner } from './types.js'
 
 type Credentials = Extract<Signing, { kind: 'sigv4' }>
@@ -30,7 +31,11 @@ export class SigV4Signer implements RequestSigner {
   private dateTime = ''
   private scope = ''
   private day = ''
-  private dayKey: Buffer = Buffer.alloc(0)
+  private dayHash = new KeyedHash(Buffer.alloc(0))
+  /** The begin of what is signed in this second. */
+  private toSignBegin = ''
+  /** The header lines of this second up to the names of the signed headers. */
+  private linesBegin = ''
 
   constructor(
     private readonly credentials: Credentials,
@@ -51,9 +56,8 @@ export class SigV4Signer implements RequestSigner {
     let canonicalHeaders = ''
     for (const name of set.order) canonicalHeaders += `${name}:${this.valueOf(name, request)}\n`
     const canonical = `${request.method}\n${request.path}\n\n${canonicalHeaders}\n${set.names}\n${emptyHash}`
-    const toSign = `${algorithm}\n${this.dateTime}\n${this.scope}\n${hash('sha256', canonical, 'hex')}`
-    const signature = createHmac('sha256', this.dayKey).update(toSign).digest('hex')
-    return `${this.fixedLines}x-amz-date: ${this.dateTime}\r\nauthorization: ${algorithm} Credential=${this.credentials.accessKeyId}/${this.scope}, SignedHeaders=${set.names}, Signature=${signature}\r\n`
+    const signature = this.dayHash.digest(this.toSignBegin + hash('sha256', canonical, 'hex'), 'hex')
+    return `${this.linesBegin}${set.names}, Signature=${signature}\r\n`
   }
 
   private setTime(nowMs: number): void {
@@ -62,11 +66,17 @@ export class SigV4Signer implements RequestSigner {
     this.second = second
     const iso = new Date(1000 * second).toISOString()
     this.dateTime = `${iso.slice(0, 19).replaceAll('-', '').replaceAll(':', '')}Z`
-    const day = this.dateTime.slice(0, 8)
+    this.setDay(this.dateTime.slice(0, 8))
+    this.toSignBegin = `${algorithm}\n${this.dateTime}\n${this.scope}\n`
+    const credential = `${this.credentials.accessKeyId}/${this.scope}`
+    this.linesBegin = `${this.fixedLines}x-amz-date: ${this.dateTime}\r\nauthorization: ${algorithm} Credential=${credential}, SignedHeaders=`
+  }
+
+  private setDay(day: string): void {
     if (day === this.day) return
     this.day = day
     const { secretAccessKey, region } = this.credentials
-    this.dayKey = hmac(hmac(hmac(hmac(`AWS4${secretAccessKey}`, day), region), 's3'), 'aws4_request')
+    this.dayHash = new KeyedHash(hmac(hmac(hmac(hmac(`AWS4${secretAccessKey}`, day), region), 's3'), 'aws4_request'))
     this.scope = `${day}/${region}/s3/aws4_request`
   }
 
