@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 import numpy as np
 
 from ._engine import Engine
-from ._ring import Layout, RawBatch
+from ._ring import Array, Layout, RawBatch
 from .errors import ConfigError
 
 Overrides = Union[Sequence[str], Mapping[str, Any]]
@@ -229,7 +229,7 @@ class BatchSource:
                 else:
                     data[layout.name] = array
         else:
-            lists: Dict[Tuple[str, str], List[np.ndarray]] = {}
+            lists: Dict[Tuple[str, str], List[Array]] = {}
             for layout, array in zip(raw.layouts, arrays):
                 lists.setdefault((layout.role, layout.name), []).append(array)
             for (role, name), values in lists.items():
@@ -239,7 +239,7 @@ class BatchSource:
                     data[name] = self._padded(values) if self._variable == "pad" else values
         return Batch(next(iter(data.values())) if len(data) == 1 else data, target, raw.step)
 
-    def _padded(self, values: List[np.ndarray]) -> np.ndarray:
+    def _padded(self, values: List[Array]) -> Array:
         """Samples of different shapes in one array, filled up at the ends of their axes."""
         axes = {value.ndim for value in values}
         if len(axes) > 1:
@@ -317,7 +317,7 @@ class BatchIterator(Iterator[Any]):
             engine.close()
 
 
-def _stacked(values: List[np.ndarray]) -> Any:
+def _stacked(values: List[Array]) -> Any:
     if all(value.shape == values[0].shape and value.dtype == values[0].dtype for value in values):
         return np.stack(values)
     return values

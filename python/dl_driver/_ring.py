@@ -11,8 +11,11 @@ import struct
 from typing import Any, Dict, List, NamedTuple, Tuple
 
 import numpy as np
+import numpy.typing as npt
 
 from .errors import EngineError
+
+Array = npt.NDArray[Any]
 
 VERSION = 1
 NEWS, FAILED = 1, 2
@@ -30,7 +33,7 @@ class Layout(NamedTuple):
 
     role: str
     name: str
-    dtype: np.dtype
+    dtype: np.dtype[Any]
     shape: Tuple[int, ...]
     fortran_order: bool
 
@@ -42,14 +45,14 @@ class RawBatch(NamedTuple):
     samples: int
     uniform: bool
     layouts: Tuple[Layout, ...]
-    arrays: List[np.ndarray]
+    arrays: List[Array]
 
 
 class _Timespec(ctypes.Structure):
     _fields_ = [("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long)]
 
 
-class _Block(np.ndarray):
+class _Block(np.ndarray[Any, np.dtype[Any]]):
     """The bytes of one batch. Every view of them refers to this object, so that its end is the end of the batch's use."""
 
     _ring: Any = None
@@ -166,7 +169,7 @@ class Ring:
         self._sizes[position] = layout_begin
         self.leased_bytes[thread] += layout_begin
         table = position + 4 * table_words
-        arrays: List[np.ndarray] = []
+        arrays: List[Array] = []
         if uniform:
             begins = struct.unpack_from(f"<{fields}d", memory, table)
             for layout, begin in zip(layouts, begins):
@@ -187,7 +190,7 @@ class Ring:
         return layouts
 
 
-def _array(block: _Block, begin: int, layout: Layout, samples: Any) -> np.ndarray:
+def _array(block: _Block, begin: int, layout: Layout, samples: Any) -> Array:
     """A view of one sample's array, or of that of ``samples`` samples side by side."""
     _, _, dtype, shape, fortran_order = layout
     if not fortran_order:
