@@ -1,7 +1,7 @@
 // Recorded runs of several ranks, one process each: the same files and log as one process that carries all ranks, which other tests
 // compare with the recordings themselves.
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { isFormatName } from '#src/formats/index.js'
@@ -19,12 +19,18 @@ interface Case {
   readonly fails: boolean
 }
 
+interface Recording {
+  readonly arguments: readonly string[]
+  /** Path and size in bytes of each. */
+  readonly files_after_run?: readonly (readonly [string, number])[]
+}
+
 const { cases } = JSON.parse(readFileSync(join(runsFolder, 'index.json'), 'utf8')) as { cases: Case[] }
 
 function isSupported({ id, ranks, fails }: Case): boolean {
   const config = readFileSync(join(runsFolder, id, 'out', '.hydra', 'config.yaml'), 'utf8')
   const format = /^ {4}format: (\w+)$/m.exec(config)?.[1] ?? 'tfrecord'
-  return ranks > 1 && !fails && isFormatName(format) && !/^ {4}checkpoint: true$/m.test(config)
+  return ranks > 1 && !fails && isFormatName(format)
 }
 
 function filesBelow(folder: string): string[] {
@@ -58,7 +64,7 @@ for (const { id, tree, ranks } of cases.filter((entry) => entry.ranks > 1 && !en
   for (const launcher of launchers)
     test(`${id} under mpirun of ${launcher.name}: ${ranks} processes leave what one process of ${ranks} ranks leaves`, async (t) => {
       if (!hasProgram(t, launcher.program, '--version')) return
-      const { arguments: args } = JSON.parse(readFileSync(join(runsFolder, id, 'run.json'), 'utf8')) as { arguments: string[] }
+      const { arguments: args, files_after_run: recordedFiles = [] } = json(runsFolder, id, 'run.json') as Recording
       const env = { DL_DRIVER_SEMANTICS: tree === 'fork' ? 'mlcommons' : 'upstream' }
       const alone = scratchFolder('mpi-alone', true)
       const single = await dropIn(alone, [...args, `--ranks=${ranks}`], env)
@@ -68,6 +74,12 @@ for (const { id, tree, ranks } of cases.filter((entry) => entry.ranks > 1 && !en
       assert.equal(code, 0, stderr)
       assert.equal(stdout, '')
       assert.deepEqual(filesBelow(cwd), filesBelow(alone))
+      const isCheckpoint = (path: string) => path.startsWith('checkpoints/')
+      const checkpoints = filesBelow(cwd).filter(isCheckpoint)
+      assert.deepEqual(
+        checkpoints.map((path) => [path, statSync(join(cwd, path)).size]),
+        recordedFiles.filter(([path]) => isCheckpoint(path)).sort(),
+      )
       for (const name of ['config.yaml', 'overrides.yaml'])
         assert.equal(readFileSync(join(cwd, 'out/.hydra', name), 'utf8'), readFileSync(join(alone, 'out/.hydra', name), 'utf8'))
       const log = readFileSync(join(cwd, 'out/dlio.log'), 'utf8')
