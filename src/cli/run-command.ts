@@ -2,7 +2,7 @@
 import { join, parse } from 'node:path'
 import { fromFirst, together } from '../cluster/agreement.js'
 import { type Joining, joinWorld } from '../cluster/join.js'
-import type { World } from '../cluster/world.js'
+import { processList, type World } from '../cluster/world.js'
 import { loadWorkload } from '../config/load.js'
 import type { Workload } from '../config/workload.js'
 import type { EngineProgress } from '../engine/run.js'
@@ -11,6 +11,7 @@ import { type JobOutcome, runJob } from '../job/job.js'
 import { resultJson } from '../output/result.js'
 import { renderSummary } from '../output/summary-table.js'
 import { type ProgressSnapshot, TerminalReporter } from '../output/terminal.js'
+import { packageInfo } from '../package.js'
 import { reportError } from './errors.js'
 import { GenerateProgressView } from './generate-progress.js'
 import { inWorld, listenInWorld } from './in-world.js'
@@ -53,6 +54,7 @@ async function runInWorld(
   )
   const terminal = new TerminalReporter({ verbosity: options.quiet === true ? 'quiet' : options.verbose === true ? 'verbose' : 'normal' })
   const outputFolder = await fromFirst(world, () => options.output ?? workload.output.folder ?? defaultFolder(workload))
+  if (world.processes > 1 && options.quiet !== true) process.stderr.write(`dl-driver ${packageInfo().version}: ${processList(world)}\n`)
   const interruption = listenInWorld(world, launch)
   const generation = options.quiet === true ? undefined : new GenerateProgressView(process.stderr)
   let outcome: JobOutcome

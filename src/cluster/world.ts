@@ -95,3 +95,13 @@ export function soloWorld(ranks: number): World {
     close: async () => {},
   }
 }
+
+/** Which process carries which ranks, for people: launchers that end a job name the process that died by its number only. */
+export function processList({ places }: Pick<World, 'places'>): string {
+  return places
+    .map(({ host, pid, ranks: { begin, end } }) => {
+      const ranks = end - begin === 1 ? `rank ${begin} is` : `ranks ${begin} to ${end - 1} are`
+      return `${ranks} process ${pid} on ${host}`
+    })
+    .join(', ')
+}

@@ -65,6 +65,10 @@ for (const [launcher, ranks, perProcess] of [
       ...(perProcess === 1 ? [] : ['--ranks', String(perProcess)]),
     ])
     assert.equal(code, 0, stderr)
+    // A launcher that ends a job names the process that died by its number only.
+    const carried = perProcess === 1 ? 'rank 1 is' : 'ranks 2 to 3 are'
+    assert.match(stderr, new RegExp(`^dl-driver \\S+: rank.* process \\d+ on \\S+, ${carried} process \\d+ on \\S+`, 'm'))
+    assert.equal(stderr.match(/ process \d+ on /g)?.length, ranks)
     const result = JSON.parse(stdout) as Result
     const single = JSON.parse(readFileSync(join(folder, 'alone', 'result.json'), 'utf8')) as Result
     assert.deepEqual(result, JSON.parse(readFileSync(join(out, 'result.json'), 'utf8')))

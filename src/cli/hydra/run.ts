@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { onFirst, together } from '../../cluster/agreement.js'
 import type { Launch } from '../../cluster/launcher.js'
-import type { World } from '../../cluster/world.js'
+import { processList, type World } from '../../cluster/world.js'
 import { parseHonour } from '../../config/honour.js'
 import { type Loaded, loadWorkload } from '../../config/load.js'
 import { toPlain } from '../../config/tree.js'
@@ -47,7 +47,8 @@ export async function runComposed(run: HydraRun): Promise<number> {
   const echo = (text: string) => void process.stderr.write(text)
   const named = semantics === 'upstream' ? "argonne-lcf's" : "MLCommons'"
   const options = { threshold: log.level, echo }
-  if (world.process === 0) echo(`[OUTPUT] dl-driver ${packageInfo().version} in place of DLIO, replaying ${named}${processList(world)}\n`)
+  const processes = world.processes === 1 ? '' : `; ${processList(world)}`
+  if (world.process === 0) echo(`[OUTPUT] dl-driver ${packageInfo().version} in place of DLIO, replaying ${named}${processes}\n`)
   const folder = workload.output.folder ?? (semantics === 'mlcommons' && env.DLIO_OUTPUT_FOLDER ? env.DLIO_OUTPUT_FOLDER : outputDir)
   const notes = [
     ...composition.warnings,
@@ -107,12 +108,6 @@ function loadJob({ composition, surroundings, semantics }: HydraRun, env: NodeJS
   })
   refuseImpossible(loaded.workload)
   return loaded
-}
-
-/** Launchers that end a job name the process that died by its number only. */
-function processList({ processes, places }: World): string {
-  if (processes === 1) return ''
-  return `; ${places.map(({ host, pid, ranks }) => `rank ${ranks.begin} is process ${pid} on ${host}`).join(', ')}`
 }
 
 /** hydra.job.env_set on top of the environment, for DLIO's variables. */
