@@ -5,9 +5,12 @@ import type { PartTimes } from './rank.js'
 
 export type CheckpointKind = 'save' | 'load'
 
+/** `count`: how many checkpoints there are, told by {@link CrewState.found}. */
+export type CrewTask = CheckpointKind | 'count'
+
 export interface CrewCommand {
   readonly id: number
-  readonly kind: CheckpointKind
+  readonly kind: CrewTask
   readonly epoch: number
   readonly step: number
 }
@@ -19,7 +22,7 @@ export interface RankTimes {
   readonly parts: PartTimes
 }
 
-const slots = { begin: 0, end: 1, model: 2, optimizer: 3, written: 4, count: 8 } as const
+const slots = { begin: 0, end: 1, model: 2, optimizer: 3, written: 4, found: 5, count: 8 } as const
 /** Stands for a part that the rank does not have. */
 const absent = -1
 
@@ -62,6 +65,16 @@ export class CrewState {
     }
   }
 
+  /** The rank's thread has counted the checkpoints that there are. To be called before the answer. */
+  tellFound(rank: number, checkpoints: number): void {
+    this.values[rank * slots.count + slots.found] = checkpoints
+  }
+
+  /** What the last `count` of a rank came to. */
+  found(rank: number): number {
+    return this.values[rank * slots.count + slots.found]!
+  }
+
   /** Counts bytes that the rank has written. Only its own thread calls it. */
   written(rank: number, bytes: number): void {
     this.values[rank * slots.count + slots.written]! += bytes
@@ -89,7 +102,7 @@ export class Crew {
   }
 
   /** All ranks begin now. The former command must be done. */
-  begin(kind: CheckpointKind, epoch: number, step: number): void {
+  begin(kind: CrewTask, epoch: number, step: number): void {
     const command: CrewCommand = { id: ++this.id, kind, epoch, step }
     for (const port of this.ports) port.postMessage(command)
   }
@@ -97,6 +110,11 @@ export class Crew {
   /** What the last command took of a rank; undefined while it is at it. */
   answer(rank: number): RankTimes | undefined {
     return this.state.answerTo(rank, this.id)
+  }
+
+  /** Checkpoints that the last `count` has found. */
+  get found(): number {
+    return this.state.found(0)
   }
 
   close(): void {

@@ -17,8 +17,9 @@ export function stateFormat({ semantics, framework }: Pick<Workload, 'semantics'
   return semantics === 'upstream' ? 'torch' : 'raw'
 }
 
-/** Extension that DLIO gives the name of a state, with its dot. Its raw files are called as torch's. */
-export function extensionOf(format: StateFormat): string {
+/** Extension that DLIO gives the name of a state, with its dot. Its raw files are called as torch's; upstream's mechanism for S3 has one of its own. */
+export function extensionOf(format: StateFormat, inObjects = false): string {
+  if (format === 'torch' && inObjects) return '.pts3'
   return format === 'tensorflow' ? '.pb' : '.pt'
 }
 

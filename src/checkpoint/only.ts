@@ -1,5 +1,4 @@
 // A run that does nothing but checkpoints: writes some, then reads them back (DLIO main._checkpoint). Ranks wait for each other before each.
-import { readdirSync } from 'node:fs'
 import type { ProcessBarrier } from '../cluster/gate.js'
 import type { Workload } from '../config/workload.js'
 import type { Clock } from '../engine/clock.js'
@@ -10,7 +9,7 @@ import type { CheckpointKind, Crew, RankTimes } from './crew.js'
 
 export interface OnlyOptions {
   readonly workload: Workload
-  /** The checkpoint folder as a local path. */
+  /** The checkpoint folder as a local path or URI. */
   readonly folder: string
   /** What the configuration says a checkpoint holds, of all ranks. */
   readonly sizeBytes: number
@@ -107,13 +106,10 @@ export class OnlyCheckpoints {
 
   /** DLIO counts what lies in the folder, whatever it is. */
   private checkReadable(wanted: number): void {
-    const { folder } = this.options
-    let found = 0
-    try {
-      found = readdirSync(folder).length
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    }
+    const { folder, crew } = this.options
+    crew.begin('count', 1, 0)
+    if (this.answers() === undefined) return
+    const { found } = crew
     if (found < wanted)
       throw new RunError(
         `checkpoint.num_checkpoints_read: Number of checkpoints to be read: ${wanted} is more than the number of checkpoints available: ${found} in ${folder}; ` +

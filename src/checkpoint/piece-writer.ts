@@ -15,7 +15,7 @@ export interface PieceTarget {
   /** The file is complete with `byteLength` bytes: makes it visible. */
   commit(byteLength: number): Promise<void>
   /** Removes what there is of an unfinished file. */
-  discard(): void
+  discard(): void | Promise<void>
 }
 
 export interface PieceOptions {
@@ -114,7 +114,7 @@ export class PieceWriter {
     const target = this.target
     this.target = undefined
     await this.pending.catch(() => {})
-    target?.discard()
+    await target?.discard()
   }
 
   private async advance(count: number): Promise<void> {

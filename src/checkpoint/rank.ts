@@ -1,16 +1,12 @@
 // The checkpoints of one rank: what it saves and loads, one file after the other, and how long each takes.
-import { join } from 'node:path'
 import type { Workload } from '../config/workload.js'
-import { attempt } from '../dataset/complete-file.js'
-import { removeLeftovers } from '../dataset/leftovers.js'
 import { DataError } from '../errors.js'
 import { crc32 } from '../formats/checksums.js'
-import { makeFolder } from '../storage/folders.js'
 import { createWindow, IoPort, runAsync } from '../storage/io.js'
-import type { AsyncStorage } from '../storage/types.js'
 import { extensionOf, stateFormat } from './formats.js'
 import { rankFiles } from './layout.js'
 import { PieceWriter, Stopped } from './piece-writer.js'
+import type { CheckpointPlace } from './place.js'
 import { rawParts, rawRanges, readBundle, readRawPart, readTorch } from './read.js'
 import { checkpointFolder } from './schedule.js'
 import type { StateFile, StatePart } from './types.js'
@@ -21,13 +17,13 @@ export interface RankOptions {
   readonly workload: Workload
   readonly ranks: number
   readonly rank: number
-  /** The checkpoint folder as a local path. */
+  /** The checkpoint folder as a local path or URI. */
   readonly folder: string
+  readonly place: CheckpointPlace
   readonly verify: boolean
   /** Largest requests of writing and reading, multiples of 4096. */
   readonly pieceBytes: number
   readonly requestBytes: number
-  readonly storage: AsyncStorage
   readonly stopped: () => boolean
   /** Called with the bytes of each piece that is written. */
   readonly onWritten: (bytes: number) => void
@@ -65,17 +61,17 @@ export class RankCheckpoints {
 
   /** Saves the rank's files of a checkpoint. Errors: StorageError, Stopped. */
   async save(epoch: number, step: number): Promise<PartTimes> {
-    const { folder, workload, verify, stopped } = this.options
-    const path = join(folder, checkpointFolder(epoch, step))
-    // Every rank makes the folder, as in DLIO; what a killed run left in it goes.
-    if (attempt(path, 'create folder', () => makeFolder(path))) removeLeftovers(path, stopped)
+    const { place, workload, verify, stopped } = this.options
+    const path = this.pathOf(epoch, step)
+    place.prepare(path, stopped)
     const { direct, fsync } = workload.checkpoint
     const format = stateFormat(workload)
     this.writer ??= this.createWriter()
     return this.timed(async ({ name, state }) => {
-      const file = join(path, name + extensionOf(format))
+      const file = `${path}/${name}${extensionOf(format, place.inObjects)}`
       const sums = format === 'raw' && verify ? new PartSums(stateBytes(state)) : undefined
       await writeState(file, state, this.writer!, {
+        place,
         format,
         direct,
         fsync,
@@ -88,28 +84,36 @@ export class RankCheckpoints {
 
   /** Loads the rank's files of a checkpoint. Errors: DataError, StorageError, Stopped. */
   load(epoch: number, step: number): Promise<PartTimes> {
-    const { folder, workload, verify, stopped, storage } = this.options
-    const path = join(folder, checkpointFolder(epoch, step))
+    const { workload, verify, stopped, place } = this.options
+    const path = this.pathOf(epoch, step)
     const format = stateFormat(workload)
     const check = () => {
       if (stopped()) throw new Stopped()
     }
     return this.timed(async ({ name, state }) => {
-      const file = join(path, name + extensionOf(format))
+      const file = `${path}/${name}${extensionOf(format, place.inObjects)}`
       check()
       if (format !== 'raw') {
         const read = format === 'torch' ? readTorch : readBundle
-        await runAsync(read(this.port(0), file, state, verify, check), storage)
+        await runAsync(read(this.port(0), file, state, verify, check), place.storage)
         return
       }
       const ranges = rawRanges(stateBytes(state))
       // The first part fails alone where the file is missing or of another size, before the others begin.
-      const sums = await settled(ranges.map((range, i) => runAsync(readRawPart(this.port(i), file, state, range, verify, check), storage)))
+      const sums = await settled(
+        ranges.map((range, i) => runAsync(readRawPart(this.port(i), file, state, range, verify, check), place.storage)),
+      )
       const written = this.sums.get(file)
       if (!verify || written === undefined) return
       const bad = sums.findIndex((sum, i) => sum !== written[i])
       if (bad >= 0) throw new DataError(file, 'does not hold what was written to it', ranges[bad]!.begin)
     })
+  }
+
+  /** The folder of a checkpoint, joined as a URI is: node:path would take its second slash away. */
+  private pathOf(epoch: number, step: number): string {
+    const { folder } = this.options
+    return `${folder.endsWith('/') ? folder : `${folder}/`}${checkpointFolder(epoch, step)}`
   }
 
   private async timed(handle: (file: StateFile) => Promise<void>): Promise<PartTimes> {

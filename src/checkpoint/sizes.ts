@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import type { RankRange } from '../cluster/world.js'
 import type { Workload } from '../config/workload.js'
+import { isObjectLocation, parseLocation } from '../storage/uri.js'
 import { rankFiles } from './layout.js'
 import { rawParts } from './read.js'
 
@@ -12,6 +13,8 @@ const cachedWriteBytes = { least: 256 * KiB, most: MiB, memory: 256 * MiB }
 const cachedReadBytes = { least: 256 * KiB, most: 512 * KiB, memory: 256 * MiB }
 /** MLCommons' DLIO writes pieces of 32 MiB. */
 const directBytes = { least: MiB, most: 32 * MiB, memory: 2048 * MiB }
+/** Each is a ranged GET. */
+const objectReadBytes = { least: MiB, most: 8 * MiB, memory: 1024 * MiB }
 
 export interface CrewLayout {
   /** Ranks of this process (from 0) that each thread serves. Those that have nothing to save are in it too. */
@@ -29,7 +32,9 @@ export function layOutCrew(
   { begin, end }: RankRange = { begin: 0, end: ranks },
   cores: number = availableParallelism(),
 ): CrewLayout {
-  const { direct } = workload.checkpoint
+  const inObjects = isObjectLocation(parseLocation(workload.checkpoint.folder))
+  // Past the page cache is a matter of files: a run that reads its data so may put its checkpoints elsewhere.
+  const direct = workload.checkpoint.direct && !inObjects
   const local = Array.from({ length: end - begin }, (_, rank) => rank)
   const busy = local.filter((rank) => rankFiles(workload, ranks, begin + rank).length > 0).length
   const count = Math.max(1, Math.min(busy, cores))
@@ -41,6 +46,6 @@ export function layOutCrew(
     threads,
     calls: busy * rawParts,
     pieceBytes: share(direct ? directBytes : cachedWriteBytes, 2),
-    requestBytes: share(direct ? directBytes : cachedReadBytes, rawParts),
+    requestBytes: share(inObjects ? objectReadBytes : direct ? directBytes : cachedReadBytes, rawParts),
   }
 }

@@ -4,19 +4,24 @@ import { Clock } from '../engine/clock.js'
 import type { CheckpointThreadStart, ThreadMessage } from '../engine/messages.js'
 import { SharedState } from '../engine/shared-state.js'
 import { serializeError } from '../errors.js'
+import { lazily } from '../package.js'
 import { AsyncLocalStorage } from '../storage/local.js'
 import { privateMeter } from '../storage/meter.js'
 import { type CrewCommand, CrewState } from './crew.js'
+import type { ObjectCheckpoints, ObjectFolder } from './object-place.js'
 import { Stopped } from './piece-writer.js'
+import { LocalPlace } from './place.js'
 import { RankCheckpoints } from './rank.js'
 
 /** Runs until the main thread says `end`. */
-export function checkpointThread(start: CheckpointThreadStart, port: MessagePort): Promise<void> {
+export async function checkpointThread(start: CheckpointThreadStart, port: MessagePort): Promise<void> {
   const { workload, world, localRanks, commands } = start
   const state = new SharedState(start.layout, start.state)
   const clock = new Clock(start.clockBaseMs)
   const crew = new CrewState(localRanks.end - localRanks.begin, start.crew)
-  const storage = new AsyncLocalStorage(workload.checkpoint.direct, privateMeter())
+  const fail = (error: unknown) => port.postMessage({ kind: 'failed', error: serializeError(error) } satisfies ThreadMessage)
+  const objects = start.objects && (await openObjects(start, start.objects, fail))
+  const place = objects ?? new LocalPlace(start.folder, new AsyncLocalStorage(workload.checkpoint.direct, privateMeter()))
   const ranks = start.ranks.map((rank) => ({
     rank,
     checkpoints: new RankCheckpoints({
@@ -27,7 +32,7 @@ export function checkpointThread(start: CheckpointThreadStart, port: MessagePort
       verify: start.verify,
       pieceBytes: start.pieceBytes,
       requestBytes: start.requestBytes,
-      storage,
+      place,
       stopped: () => state.stopped,
       onWritten: (bytes) => crew.written(rank, bytes),
       nowMs: () => clock.nowMs(),
@@ -38,11 +43,12 @@ export function checkpointThread(start: CheckpointThreadStart, port: MessagePort
   const running = new Set<Promise<void>>()
   const handle = async (rank: number, checkpoints: RankCheckpoints, command: CrewCommand, beginMs: number): Promise<void> => {
     try {
-      const parts = await checkpoints[command.kind](command.epoch, command.step)
+      const parts = command.kind === 'count' ? {} : await checkpoints[command.kind](command.epoch, command.step)
+      if (command.kind === 'count') crew.tellFound(rank, await place.count(workload.checkpoint.numCheckpointsRead))
       crew.answer(rank, command.id, { beginMs, endMs: clock.nowMs(), parts })
       state.signal()
     } catch (error) {
-      if (!(error instanceof Stopped)) port.postMessage({ kind: 'failed', error: serializeError(error) } satisfies ThreadMessage)
+      if (!(error instanceof Stopped)) fail(error)
     }
   }
   commands.on('message', (command: CrewCommand) => {
@@ -57,7 +63,17 @@ export function checkpointThread(start: CheckpointThreadStart, port: MessagePort
     port.once('message', () => {
       commands.close()
       // What is under way ends at its next piece, and removes what it has begun.
-      void Promise.all(running).then(() => resolve())
+      void Promise.all(running).then(() => {
+        objects?.close()
+        resolve()
+      })
     }),
   )
+}
+
+function openObjects(start: CheckpointThreadStart, folder: ObjectFolder, fail: (error: unknown) => void): Promise<ObjectCheckpoints> {
+  const { requestBytes, workload } = start
+  const reads = workload.checkpoint.numCheckpointsRead > 0
+  const { ObjectCheckpoints } = lazily<typeof import('./object-place.js')>('checkpoint/object-place.js')
+  return ObjectCheckpoints.open({ ...folder, requestBytes, reads, fail })
 }

@@ -1,15 +1,16 @@
 // Saving one state in the file format of the mechanism that DLIO would use.
 
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { crc32 } from '../formats/checksums.js'
 import type { StateFormat } from './formats.js'
-import { LocalTarget } from './local-target.js'
 import type { PieceWriter } from './piece-writer.js'
+import type { CheckpointPlace } from './place.js'
 import { bundleIndex, bundleNames, bundleTail, checkpointList } from './tensorflow.js'
 import { archiveEnd, memberHeader, memberTrailer, torchArchive } from './torch-zip.js'
 import { type State, stateBytes, tensorsOf } from './types.js'
 
 export interface WriteOptions {
+  readonly place: CheckpointPlace
   readonly format: StateFormat
   readonly direct: boolean
   readonly fsync: boolean
@@ -30,7 +31,7 @@ export async function writeState(path: string, state: State, writer: PieceWriter
 }
 
 async function writeFile(path: string, writer: PieceWriter, options: WriteOptions, write: () => Promise<unknown>): Promise<void> {
-  writer.begin(new LocalTarget(path, options))
+  writer.begin(options.place.target(path, options))
   try {
     await write()
     await writer.end()
@@ -45,7 +46,7 @@ async function writeBundle(path: string, state: State, writer: PieceWriter, opti
   const bytes = stateBytes(state)
   const prefix = basename(path)
   const names = bundleNames(prefix)
-  const file = (name: string, write: () => Promise<unknown>) => writeFile(join(dirname(path), name), writer, options, write)
+  const file = (name: string, write: () => Promise<unknown>) => writeFile(`${dirname(path)}/${name}`, writer, options, write)
   let crc = 0
   await file(names.data, async () => {
     crc = await writer.fill('int8', bytes, 'crc32c')

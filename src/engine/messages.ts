@@ -1,5 +1,6 @@
 // What threads tell each other outside the hot path. Everything here is plain data.
 import type { MessagePort } from 'node:worker_threads'
+import type { ObjectFolder } from '../checkpoint/object-place.js'
 import type { PartTimes } from '../checkpoint/rank.js'
 import type { RankRange } from '../cluster/world.js'
 import type { Workload } from '../config/workload.js'
@@ -83,8 +84,10 @@ export interface CheckpointThreadStart extends RunBase {
   readonly crew: SharedArrayBuffer
   /** Where the conductor's commands come from. */
   readonly commands: MessagePort
-  /** Local path of the checkpoint folder. */
+  /** Local path or URI of the checkpoint folder. */
   readonly folder: string
+  /** Where that is in an object store. */
+  readonly objects?: ObjectFolder | undefined
   readonly verify: boolean
   readonly pieceBytes: number
   readonly requestBytes: number
@@ -94,7 +97,7 @@ export interface CheckpointThreadStart extends RunBase {
 export interface CrewStart {
   readonly ports: readonly MessagePort[]
   readonly crew: SharedArrayBuffer
-  /** Local path of the checkpoint folder. */
+  /** Local path or URI of the checkpoint folder. */
   readonly folder: string
   /** Bytes of a whole checkpoint, as DLIO counts. */
   readonly sizeBytes: number

@@ -1,6 +1,7 @@
 // Running a plan: start the threads, listen, stop them. The main thread keeps to people; it is never on the path of a byte.
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { CrewState } from '../checkpoint/crew.js'
+import type { ObjectFolder } from '../checkpoint/object-place.js'
 import type { World as JobWorld } from '../cluster/world.js'
 import { packList } from '../dataset/file-lists.js'
 import { HangingError, RunError, restoreError } from '../errors.js'
@@ -33,8 +34,8 @@ export interface EngineOptions {
   readonly verify: boolean
   /** Where to write the trace, if wanted. */
   readonly tracePath?: string | undefined
-  /** Where checkpoints go, as a local path, and the bytes of a whole one; absent where none are taken. */
-  readonly checkpoints?: { readonly folder: string; readonly sizeBytes: number } | undefined
+  /** Where checkpoints go, as a local path or URI, and the bytes of a whole one; absent where none are taken. */
+  readonly checkpoints?: { readonly folder: string; readonly sizeBytes: number; readonly objects?: ObjectFolder | undefined } | undefined
   /** Adds to a trace what readers cannot know. */
   readonly completeTrace?: Complete | undefined
   /** Told about epochs, blocks and stalls as they happen. */
@@ -140,7 +141,14 @@ export function startEngine(options: EngineOptions): Engine {
       gate: options.job?.gate,
       threadOfLane,
       ...tracePart('ranks'),
-      ...(checkpoints && { crew: { ...checkpoints, ports: channels.map(({ port1 }) => port1), crew: crew.buffer } }),
+      ...(checkpoints && {
+        crew: {
+          folder: checkpoints.folder,
+          sizeBytes: checkpoints.sizeBytes,
+          ports: channels.map(({ port1 }) => port1),
+          crew: crew.buffer,
+        },
+      }),
     },
     ...channels.map(
       ({ port2 }, thread): CheckpointThreadStart => ({
@@ -150,6 +158,7 @@ export function startEngine(options: EngineOptions): Engine {
         crew: crew.buffer,
         commands: port2,
         folder: checkpoints!.folder,
+        objects: checkpoints!.objects,
         verify: options.verify,
         pieceBytes: crewLayout!.pieceBytes,
         requestBytes: crewLayout!.requestBytes,

@@ -1,18 +1,24 @@
 // What must hold before a run that takes checkpoints may start, and what people should know about them.
 import { closeSync, openSync, rmSync } from 'node:fs'
+import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { stateFormat } from '../checkpoint/formats.js'
 import { type CheckpointTotals, checkpointTotals, reportedBytes } from '../checkpoint/layout.js'
+import type { ObjectFolder } from '../checkpoint/object-place.js'
 import { trainingCheckpoints } from '../checkpoint/schedule.js'
 import type { Warning, Workload } from '../config/workload.js'
-import { ConfigError } from '../errors.js'
+import { ConfigError, StorageError } from '../errors.js'
+import { lazily } from '../package.js'
 import type { Plan } from '../plan/types.js'
 import { makeFolders } from '../storage/folders.js'
-import { isObjectLocation, parseLocation } from '../storage/uri.js'
+import { objectReadOptions } from '../storage/object/settings.js'
+import { isObjectLocation, keyOf, type Location, localPath, parseLocation, placeUri } from '../storage/uri.js'
 
 export interface CheckpointPlan {
-  /** Local path of the checkpoint folder. */
+  /** Local path of the checkpoint folder, or its URI. */
   readonly folder: string
+  /** Where it is in an object store. */
+  readonly objects?: ObjectFolder
   readonly totals: CheckpointTotals
   /** Bytes of a whole checkpoint as DLIO counts them. */
   readonly sizeBytes: number
@@ -23,19 +29,14 @@ export function checkpointsOnly({ workflow }: Workload): boolean {
   return workflow.checkpoint && !workflow.train
 }
 
-/** The checkpoints of a job of `ranks` ranks; undefined where there are none. Pure. Throws ConfigError for what cannot be. */
-export function planCheckpoints(workload: Workload, ranks: number): CheckpointPlan | undefined {
+/**
+ * The checkpoints of a job of `ranks` ranks, `localRanks` of them in this process; undefined where there are none. Throws ConfigError for what
+ * cannot be.
+ */
+export function planCheckpoints(workload: Workload, ranks: number, localRanks = ranks): CheckpointPlan | undefined {
   if (!workload.workflow.checkpoint) return undefined
   checkWorld(workload, ranks)
   const location = parseLocation(workload.checkpoint.folder)
-  if (isObjectLocation(location))
-    throw refusal(
-      workload,
-      'checkpoint.checkpoint_folder',
-      workload.checkpoint.folder,
-      'checkpoints go to files only',
-      'give a path, file:// or direct://',
-    )
   const totals = checkpointTotals(workload, ranks)
   if (stateFormat(workload) === 'tensorflow' && (totals.parameters !== undefined || totals.hasOptimizer))
     throw refusal(
@@ -45,7 +46,31 @@ export function planCheckpoints(workload: Workload, ranks: number): CheckpointPl
       'checkpoints of layers and optimizer states are written for PyTorch only: DLIO cannot load those of TensorFlow either',
       'use --framework pytorch, or leave out model.num_layers and model.optimization_groups',
     )
-  return { folder: location.path, totals, sizeBytes: reportedBytes(totals) }
+  const objects = objectFolder(workload, location, ranks, localRanks)
+  const folder = objects ? placeUri(objects.target.place) : localPath(location)
+  return { folder, totals, sizeBytes: reportedBytes(totals), ...(objects && { objects }) }
+}
+
+/** Uploads of all ranks at once, which MLCommons' DLIO shares out among them, and fewest of one rank (its `pt_obj_save`). */
+const uploadsAtOnce = 16
+const fewestUploads = 2
+
+function objectFolder(workload: Workload, location: Location, ranks: number, localRanks: number): ObjectFolder | undefined {
+  if (!isObjectLocation(location)) return undefined
+  const { resolveTarget } = lazily<typeof import('../storage/object/connect.js')>('storage/object/connect.js')
+  const target = resolveTarget(location, workload.storage.options)
+  const partsInFlight = Math.max(fewestUploads, Math.ceil(uploadsAtOnce / ranks))
+  // Besides those on their way each rank gathers one.
+  const memoryBytes = localRanks * (partsInFlight + 1) * target.settings.partSizeBytes
+  if (memoryBytes > totalmem() / 2)
+    throw refusal(
+      workload,
+      'checkpoint.checkpoint_folder',
+      workload.checkpoint.folder,
+      `the uploads of ${localRanks} ranks, ${partsInFlight + 1} parts of ${target.settings.partSizeBytes} bytes each, do not fit into half of the memory`,
+      'lower storage.storage_options.multipart_part_size, or run fewer ranks on this machine',
+    )
+  return { target, options: objectReadOptions(workload.storage.options), partsInFlight }
 }
 
 /** The rules of DLIO's `validate` that depend on the number of ranks. */
@@ -73,7 +98,39 @@ function checkWorld(workload: Workload, ranks: number): void {
 }
 
 /** Makes the folder and proves that files can be made in it. Throws ConfigError: nothing else was touched yet. */
-export function prepareCheckpointFolder(workload: Workload, folder: string): void {
+export async function prepareCheckpointFolder(workload: Workload, { folder, objects }: CheckpointPlan): Promise<void> {
+  if (objects) await proveWritable(workload, objects)
+  else prepareLocalFolder(workload, folder)
+}
+
+/** Writes an object of no bytes and deletes it. */
+async function proveWritable(workload: Workload, { target }: ObjectFolder): Promise<void> {
+  const uri = placeUri(target.place)
+  const { connect } = lazily<typeof import('../storage/object/connect.js')>('storage/object/connect.js')
+  try {
+    const control = await connect(target)
+    try {
+      if (workload.checkpoint.numCheckpointsRead > 0 && (await control.grant()).proxy !== undefined)
+        throw refusal(
+          workload,
+          'checkpoint.checkpoint_folder',
+          uri,
+          'objects cannot be read back through an HTTP proxy',
+          "name the endpoint's host in NO_PROXY, or unset HTTPS_PROXY, HTTP_PROXY and storage_options.proxy",
+        )
+      const probe = keyOf(target.place, `.dl-driver-probe.${process.pid}.${Date.now()}.tmp`)
+      await control.put(probe, new Uint8Array(0))
+      await control.delete([probe])
+    } finally {
+      control.close()
+    }
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error
+    throw refusal(workload, 'checkpoint.checkpoint_folder', uri, `cannot be written to: ${error.message}`, 'see dl-driver doctor for why')
+  }
+}
+
+function prepareLocalFolder(workload: Workload, folder: string): void {
   const probe = join(folder, `.dl-driver-probe.${process.pid}.tmp`)
   try {
     makeFolders(folder)

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { onFirst, together } from '../cluster/agreement.js'
 import type { Workload } from '../config/workload.js'
+import { layOutThreads } from '../engine/pool.js'
 import { DlioLog, dlioLogOptions } from '../output/dlio-log.js'
 import { type RunPart, teeLog } from '../output/events.js'
 import { prepareOutputFolder } from '../output/writable.js'
@@ -32,7 +33,7 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
     if (trains) checkWorkflow(workload)
     if (trains || only) checkProfiler(workload, process.env)
     const access = generates || !only ? dataAccess(workload, options.direct) : { folder: '', direct: false }
-    return { access, checkpoints: planCheckpoints(workload, world.ranks) }
+    return { access, checkpoints: planCheckpoints(workload, world.ranks, world.localRanks.end - world.localRanks.begin) }
   })
   const openLog = () =>
     new DlioLog(join(options.outputFolder, workload.output.logFile), {
@@ -42,9 +43,16 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
     })
   const beginMs = Date.now()
   let dlioLog: DlioLog | undefined
-  await onFirst(world, () => {
+  // Encoding images and asking for addresses use libuv's pool, whose size is then the run's.
+  if (trains || only)
+    layOutThreads(
+      { workload, world: { ranks: world.ranks, hosts: world.hosts } },
+      { checkpoints: checkpoints !== undefined, objects: access.objects === undefined ? 'none' : 'http' },
+      world.localRanks,
+    )
+  await onFirst(world, async () => {
     prepareOutputFolder(options.outputFolder)
-    if (checkpoints) prepareCheckpointFolder(workload, checkpoints.folder)
+    if (checkpoints) await prepareCheckpointFolder(workload, checkpoints)
     dlioLog = openLog()
   })
   dlioLog ??= openLog()
@@ -54,10 +62,7 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
     // DLIO's own words, at DLIO's place; people at a terminal get the plan's warning, which has the numbers.
     const uncached = access.direct || access.objects !== undefined
     if (isFirst && trains && fitsInMemory(workload, uncached)) dlioLog.event({ type: 'cacheWarning', atMs: Date.now() })
-    if (generates) {
-      const ahead = { checkpoints: checkpoints !== undefined, objects: access.objects !== undefined }
-      await generate(options, trains || only ? ahead : undefined, log)
-    }
+    if (generates) await generate(options, log)
     if (!trains && !only) return { lateWarnings: [] }
     const objects =
       trains && access.objects && (await lazily<typeof import('./objects.js')>('job/objects.js').openObjects(access.objects, workload))

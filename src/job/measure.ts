@@ -64,7 +64,7 @@ async function runEngine(
     objects: access.objects?.access,
     verify: options.verify,
     tracePath: options.tracePath,
-    checkpoints: checkpoints && { folder: checkpoints.folder, sizeBytes: checkpoints.sizeBytes },
+    checkpoints,
     completeTrace: !checkpointsOnly(workload) && streams(workload) ? stepsFromPlan(freshPlan()) : undefined,
     onMessage: (message) => {
       if (message.kind === 'epochStarts') meminfo.set(message.epoch, readMeminfo())

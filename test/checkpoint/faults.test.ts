@@ -82,7 +82,6 @@ test('a folder that cannot be written to and ranks that do not fit are told befo
       ['++checkpoint.mode=subset', '++model.parallelism.data=1'],
       /Comm size: 2 is larger than 3D parallelism size: 1 \(tensor 1 × pipeline 1 × data 1\)/,
     ],
-    [['checkpoint.checkpoint_folder=s3://bucket/x'], /checkpoints go to files only/],
   ]
   for (const [overrides, message] of refused) {
     const { code, stderr } = await driver(['run', configIn(cwd), ...overrides, '--ranks', '2', '--output', join(cwd, 'out'), '-q'])

@@ -16,6 +16,7 @@ import {
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Stopped } from '#src/checkpoint/piece-writer.js'
+import { LocalPlace } from '#src/checkpoint/place.js'
 import { RankCheckpoints } from '#src/checkpoint/rank.js'
 import type { Workload } from '#src/config/workload.js'
 import { DataError, StorageError } from '#src/errors.js'
@@ -61,7 +62,7 @@ function rankOf(folder: string, setting: Setting): RankCheckpoints {
     verify: setting.verify ?? true,
     pieceBytes: setting.pieceBytes ?? 8192,
     requestBytes: 8192,
-    storage: new AsyncLocalStorage(setting.workload.checkpoint.direct, privateMeter()),
+    place: new LocalPlace(folder, new AsyncLocalStorage(setting.workload.checkpoint.direct, privateMeter())),
     stopped: setting.stopped ?? (() => false),
     onWritten: setting.onWritten ?? (() => {}),
     nowMs: () => performance.now(),

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { LocalPlace } from '#src/checkpoint/place.js'
 import { RankCheckpoints } from '#src/checkpoint/rank.js'
 import { bundleIndex, bundleTail, checkpointList } from '#src/checkpoint/tensorflow.js'
 import { crc32c } from '#src/formats/checksums.js'
@@ -39,7 +40,7 @@ function rankOf(folder: string): RankCheckpoints {
     verify: true,
     pieceBytes: 4096,
     requestBytes: 4096,
-    storage: new AsyncLocalStorage(false, privateMeter()),
+    place: new LocalPlace(folder, new AsyncLocalStorage(false, privateMeter())),
     stopped: () => false,
     onWritten: () => {},
     nowMs: () => performance.now(),

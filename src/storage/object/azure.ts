@@ -29,7 +29,7 @@ import type {
 
 /** Azure's own limit on the blocks of a blob. */
 const mostBlocks = 50_000
-const partsInFlight = 8
+const mostPartsInFlight = 8
 const deletesInFlight = 16
 /** Of the service, for requests that are not the SDK's own. */
 const apiVersion = '2021-12-02'
@@ -306,7 +306,12 @@ class AzureControl implements ObjectControl {
       await this.#ask('put', `write block ${number + 1} of`, key, () => client.stageBlock(id(number), asBuffer(bytes), bytes.length))
     }
     const first = options.headLast === true ? 1 : 0
-    const writer = new PartWriter({ part: sendBlock }, this.partSizeBytes, first, partsInFlight)
+    const writer = new PartWriter(
+      { part: sendBlock },
+      this.partSizeBytes,
+      first,
+      Math.min(options.partsInFlight ?? mostPartsInFlight, mostPartsInFlight),
+    )
     return {
       append: (bytes) => writer.append(bytes),
       // Blocks that are never committed are invisible; the service drops them after a week.

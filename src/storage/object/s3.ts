@@ -34,7 +34,7 @@ import type {
 
 /** S3's own limit on the parts of an upload. */
 const mostParts = 10_000
-const partsInFlight = 8
+const mostPartsInFlight = 8
 /** Keys of one deletion; S3's limit. */
 const deletedAtOnce = 1000
 /** Credentials that end sooner are fetched anew. */
@@ -321,7 +321,12 @@ class S3Control implements ObjectControl {
       )
       etags[number] = ETag ?? ''
     }
-    const writer = new PartWriter({ part: sendPart }, this.partSizeBytes, options.headLast === true ? 1 : 0, partsInFlight)
+    const writer = new PartWriter(
+      { part: sendPart },
+      this.partSizeBytes,
+      options.headLast === true ? 1 : 0,
+      Math.min(options.partsInFlight ?? mostPartsInFlight, mostPartsInFlight),
+    )
     const abort = async (): Promise<void> => {
       await writer.settle()
       if (started === undefined) return

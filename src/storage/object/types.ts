@@ -67,6 +67,8 @@ export interface ObjectUpload {
 export interface UploadOptions {
   /** What is appended follows on a head that is known only at the end, and given to `complete`. Only where `takesHeadLast`. */
   readonly headLast?: boolean
+  /** Parts on their way at once, where the provider takes them in any order and this is fewer than it would send. */
+  readonly partsInFlight?: number
 }
 
 /** Requests of the control plane so far, by what was asked. A page is one `list`, a part of an upload one `put`. */
