@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { locateData } from '#src/config/location.js'
 import { ConfigError } from '#src/errors.js'
+import { planCheckpoints } from '#src/job/checkpoints.js'
 import { resolveTarget } from '#src/storage/object/connect.js'
 import { formatLocation, isObjectLocation, keyOf, objectUri, parseLocation, placeUri, rootUri } from '#src/storage/uri.js'
 import { load as loadYaml } from '../config/helpers.js'
@@ -76,6 +77,19 @@ const target = (uri: string) => {
   return resolveTarget(location, {}, env).place
 }
 
+/** Where a run of this configuration puts its checkpoints. */
+function checkpointFolder(folder: string, { type, root, scheme }: Storage): string | undefined {
+  const options = { account_name: env.AZURE_STORAGE_ACCOUNT, ...(scheme === undefined ? {} : { uri_scheme: scheme }) }
+  const workload = {
+    framework: 'pytorch',
+    model: { name: 'flat' },
+    workflow: { train: false, checkpoint: true },
+    storage: { storage_type: type, storage_root: root, storage_options: options },
+    checkpoint: { checkpoint_folder: folder },
+  }
+  return planCheckpoints(loadYaml(JSON.stringify(workload)).workload, 1)?.folder // JSON is YAML.
+}
+
 for (const [folder, { type = 'local_fs', root = './', scheme }, uri, warns] of objects)
   test(`${JSON.stringify(folder)} with root ${root}${scheme === undefined ? '' : ` and scheme ${scheme}`} is ${uri} to every operation`, () => {
     const located = locateData(type as 'local_fs', root, folder, scheme)
@@ -92,8 +106,8 @@ for (const [folder, { type = 'local_fs', root = './', scheme }, uri, warns] of o
     // list: below the prefix, and naming files as the generator does.
     assert.ok(generated.startsWith(keyOf(place, 'train/')))
     assert.equal(generated.slice(keyOf(place, '').length).replace(/^\//, ''), name)
-    // checkpoint: a folder below the place, by the same rule.
-    assert.equal(placeUri(target(`${rootUri(place)}ckpt`)), `${uri}/ckpt`)
+    // checkpoint: the same spelling means the same folder.
+    assert.equal(checkpointFolder(folder, { type, root, ...(scheme === undefined ? {} : { scheme }) }), uri)
     // report: what is shown leads to the same place.
     assert.deepEqual(target(placeUri(place)), place)
     assert.equal(formatLocation(parseLocation(located.folder)), located.folder)
@@ -104,6 +118,10 @@ for (const [folder, { type = 'local_fs', root = './', scheme }, expected] of fil
     const located = locateData(type as 'local_fs', root, folder, scheme)
     assert.equal(located.folder, expected)
     assert.equal(isObjectLocation(parseLocation(located.folder)), false)
+    assert.equal(
+      checkpointFolder(folder, { type, root, ...(scheme === undefined ? {} : { scheme }) }),
+      expected.replace(/^(direct|file):\/\/(localhost)?/, ''),
+    )
   })
 
 const refused: readonly [string, RegExp][] = [
