@@ -74,7 +74,7 @@ export async function driveOnEventLoop(
   port: MessagePort,
 ): Promise<void> {
   const wake = state.thread(thread, threadWord.wake)
-  Atomics.store(state.words, state.thread(thread, threadWord.parked), 1)
+  const parked = state.thread(thread, threadWord.parked)
   // Nothing else holds the event loop while the thread waits for a wake-up.
   port.on('message', () => {})
   const busy = new Set<readonly Lane[]>()
@@ -91,20 +91,37 @@ export async function driveOnEventLoop(
     }
     // In the same turn as the last look at every lane's credit: a wake-up after it finds the group idle.
     busy.delete(group)
+    lookAgain()
   }
+  let lookAgain = () => {}
+  let listens = false
   while (!state.stopped && failure === undefined) {
+    // Before the look at the lanes: credit that comes after the look is announced.
+    Atomics.store(state.words, parked, 1)
     const seen = Atomics.load(state.words, wake)
     for (const group of groups) {
       if (busy.has(group) || !group.some((lane) => lane.isCalled || lane.hasCredit)) continue
       busy.add(group)
       drive(group).catch((error) => {
         failure ??= error
-        Atomics.add(state.words, wake, 1)
-        Atomics.notify(state.words, wake)
+        lookAgain()
       })
     }
-    const wait = Atomics.waitAsync(state.words, wake, seen)
-    if (wait.async) await wait.value
+    // Once begun, listening goes on until there is a wake-up, however often groups end meanwhile.
+    if (!listens) {
+      const wait = Atomics.waitAsync(state.words, wake, seen)
+      if (!wait.async) continue
+      listens = true
+      wait.value.then(() => {
+        listens = false
+        lookAgain()
+      })
+    }
+    // With every group at work, nobody needs a wake-up for credit: groups look for it themselves before they end.
+    if (busy.size === groups.length) Atomics.store(state.words, parked, 0)
+    await new Promise<void>((resolve) => {
+      lookAgain = resolve
+    })
   }
   if (failure !== undefined) throw failure
   for (const group of groups) if (!busy.has(group)) for (const lane of group) await runAsync(lane.close(), storage)
