@@ -1,5 +1,29 @@
-// The barrier that worker threads of a run (conductor, checkpoint writers) meet the other processes at, without messages: two counters in
-// shared memory, which the thread that speaks MPI looks at.
+// The barrier that worker threads of a run (conductor, checkpoint writers) meet the other processes at, without messages. Those of one host
+// share memory (host-gate.ts); otherwise it is two counters, which the thread that speaks MPI looks at.
+
+import { HostBarrier, type HostGate } from './host-gate.js'
+
+/** What threads need to meet those of other processes: counters for the thread that speaks MPI, or memory that the processes share. */
+export type Gate = SharedArrayBuffer | HostGate
+
+/** One barrier after another over all processes. One thread of a process uses it at a time. */
+export interface ProcessBarrier {
+  /** Arrives at the next barrier and does not wait. */
+  arrive(): void
+  /** Whether all others have arrived where this process last did. */
+  readonly isOpen: boolean
+  /** Arrives and blocks the calling thread until all others have. Returns false where `stopped` says so first; it is asked ten times a second. */
+  pass(stopped: () => boolean): boolean
+  /**
+   * Blocks until the barrier opens, at most so long. Absent where a thread that waits is woken on a word of its own, see {@link World.wakes}.
+   */
+  wait?(mostMs: number): void
+}
+
+/** `gate`: {@link World.gate}; without one there is nobody to wait for. */
+export function barrierAt(gate: Gate | undefined): ProcessBarrier {
+  return gate === undefined || gate instanceof SharedArrayBuffer ? new MpiBarrier(gate) : new HostBarrier(gate)
+}
 
 /** Words (int32) of a gate. */
 const gateWord = {
@@ -17,18 +41,15 @@ export function createGate(): SharedArrayBuffer {
   return new SharedArrayBuffer(4 * gateWord.count)
 }
 
-/** One barrier after another over all processes. One thread of a process uses it at a time. */
-export class ProcessBarrier {
+class MpiBarrier implements ProcessBarrier {
   private readonly words: Int32Array | undefined
   private ticket = 0
 
-  /** `gate`: {@link World.gate}; without one there is nobody to wait for. */
   constructor(gate: SharedArrayBuffer | undefined) {
     this.words = gate && new Int32Array(gate)
     if (this.words) this.ticket = Atomics.load(this.words, gateWord.arrived)
   }
 
-  /** Arrives at the next barrier and does not wait. */
   arrive(): void {
     if (this.words === undefined) return
     this.ticket = (this.ticket + 1) | 0
@@ -36,12 +57,10 @@ export class ProcessBarrier {
     ringBell(this.words)
   }
 
-  /** Whether all others have arrived where this process last did. */
   get isOpen(): boolean {
     return this.words === undefined || Atomics.load(this.words, gateWord.opened) === this.ticket
   }
 
-  /** Arrives and blocks the calling thread until all others have. Returns false where `stopped` says so first; it is asked ten times a second. */
   pass(stopped: () => boolean): boolean {
     this.arrive()
     while (!this.isOpen) {

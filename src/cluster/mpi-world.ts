@@ -4,7 +4,8 @@ import { Worker } from 'node:worker_threads'
 import { RunError, restoreError } from '../errors.js'
 import { entryFile } from '../package.js'
 import { PeerError } from './errors.js'
-import { createGate, ringBell } from './gate.js'
+import { createGate, type Gate, ringBell } from './gate.js'
+import { shareHostGate } from './host-gate.js'
 import type { Launch } from './launcher.js'
 import { type FromMpi, type MpiThreadStart, mostAlarmBytes, type Operation, type ToMpi } from './mpi-messages.js'
 import { type Identity, neighbourOf, ownIdentity, watch } from './watch.js'
@@ -126,7 +127,9 @@ export function joinMpi(launch: Launch): (ranks: number) => Promise<World> {
       )
     const own: Introduction = { identity: ownIdentity(), ranks }
     const all = (await connection.call('allGather', serialize(own))).map((bytes) => deserialize(bytes) as Introduction)
-    return new MpiWorld(connection, process, all)
+    const world = new MpiWorld(connection, process, all)
+    world.gate = (await shareHostGate(world)) ?? connection.gate
+    return world
   }
 }
 
@@ -137,7 +140,7 @@ class MpiWorld implements World {
   readonly hosts: number
   readonly localProcesses: number
   readonly places: readonly ProcessPlace[]
-  readonly gate: SharedArrayBuffer
+  gate: Gate
   private readonly loss = new AbortController()
   private readonly interruption = new AbortController()
   readonly lost = this.loss.signal

@@ -1,6 +1,7 @@
 // The processes of one job, as one of them sees them. *Solo*: this process alone. *MPI*: those that a launcher started, one emulated
 // rank each unless told otherwise (mpi-world.ts). Whoever has to meet the others asks a World and never MPI.
 import { hostname } from 'node:os'
+import type { Gate } from './gate.js'
 
 /** Ranks [begin, end). */
 export interface RankRange {
@@ -44,8 +45,8 @@ export interface World {
   readonly lost: AbortSignal
   /** Aborted once a process of the job was interrupted, see {@link World.interrupt}. */
   readonly interrupted: AbortSignal
-  /** What worker threads need to meet those of the other processes, see {@link ProcessBarrier}; undefined where there are none. */
-  readonly gate: SharedArrayBuffer | undefined
+  /** What worker threads need to meet those of the other processes, see {@link barrierAt}; undefined where there are none. */
+  readonly gate: Gate | undefined
   barrier(): Promise<void>
   /** Process 0 gets everybody's value, by process; the others undefined. */
   gather<Value>(value: Value): Promise<Value[] | undefined>
@@ -54,7 +55,7 @@ export interface World {
   broadcast<Value>(value: Value): Promise<Value>
   /** Element by element over all processes; everybody gets the result. */
   reduce(values: readonly number[], reduction: Reduction): Promise<number[]>
-  /** Raises and notifies `words[index]` (shared memory) as well whenever a barrier of the gate opens: for threads that sleep on that word. */
+  /** Raises and notifies `words[index]` (shared memory) as well whenever MPI opens a barrier of the gate: for threads that sleep on that word. */
   wakes(words: Int32Array, index: number): void
   /** Tells all other processes that the job is interrupted. */
   interrupt(): void

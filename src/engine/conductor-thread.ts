@@ -3,7 +3,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { Crew, CrewState } from '../checkpoint/crew.js'
 import { OnlyCheckpoints, type OnlyOptions } from '../checkpoint/only.js'
 import { TrainingCheckpoints } from '../checkpoint/training.js'
-import { ProcessBarrier } from '../cluster/gate.js'
+import { barrierAt } from '../cluster/gate.js'
 import { unpackList } from '../dataset/file-lists.js'
 import { computedFiles } from '../dataset/naming.js'
 import { createPlan } from '../plan/plan.js'
@@ -62,7 +62,7 @@ function onlyOptions(
     clock,
     send,
     stopped: () => state.stopped,
-    barrier: new ProcessBarrier(gate),
+    barrier: barrierAt(gate),
     wait: (mostMs) => state.waitForNews(mostMs),
   }
 }

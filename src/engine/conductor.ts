@@ -1,5 +1,6 @@
 // The conductor: leads the ranks of a process from epoch to epoch, each with its training, its checkpoint and its evaluation.
 import type { TrainingCheckpoints } from '../checkpoint/training.js'
+import type { Gate } from '../cluster/gate.js'
 import type { RankRange } from '../cluster/world.js'
 import type { EpochRecord, StepsRecord } from '../metrics/records.js'
 import type { Plan } from '../plan/types.js'
@@ -17,7 +18,7 @@ export interface ConductorOptions {
   /** Ranks of this process. */
   readonly localRanks: RankRange
   /** Where ranks of other processes are met; undefined where there are none. */
-  readonly gate: SharedArrayBuffer | undefined
+  readonly gate: Gate | undefined
   readonly state: SharedState
   readonly clock: Clock
   readonly lanesPerRank: number

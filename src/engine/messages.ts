@@ -1,7 +1,9 @@
 // What threads tell each other outside the hot path. Everything here is plain data.
+
 import type { MessagePort } from 'node:worker_threads'
 import type { ObjectFolder } from '../checkpoint/object-place.js'
 import type { PartTimes } from '../checkpoint/rank.js'
+import type { Gate } from '../cluster/gate.js'
 import type { RankRange } from '../cluster/world.js'
 import type { Workload } from '../config/workload.js'
 import type { PackedFiles } from '../dataset/file-lists.js'
@@ -67,7 +69,7 @@ export interface ReaderThreadStart extends RunBase {
 
 export interface ConductorStart extends RunBase {
   readonly kind: 'conductor'
-  readonly gate: SharedArrayBuffer | undefined
+  readonly gate: Gate | undefined
   /** Thread that drives each lane. */
   readonly threadOfLane: readonly number[]
   readonly tracePart?: string

@@ -1,5 +1,5 @@
 // The barrier behind each training step: first the ranks of this process meet, then the processes.
-import { ProcessBarrier } from '../cluster/gate.js'
+import { barrierAt, type Gate, type ProcessBarrier } from '../cluster/gate.js'
 
 export class StepBarrier {
   /** Ranks of this process that wait here. */
@@ -11,9 +11,9 @@ export class StepBarrier {
   /** `gate`: where other processes are met; undefined where there are none. */
   constructor(
     private readonly ranks: number,
-    gate: SharedArrayBuffer | undefined,
+    gate: Gate | undefined,
   ) {
-    this.processes = new ProcessBarrier(gate)
+    this.processes = barrierAt(gate)
   }
 
   /** Nobody waits any more. */
@@ -35,6 +35,16 @@ export class StepBarrier {
   opens(): boolean {
     if (!this.waitsForOthers || !this.processes.isOpen) return false
     this.waitsForOthers = false
+    return true
+  }
+
+  /**
+   * Blocks while the ranks of this process wait for those of others, at most so long. False where there is nothing to block on: they do not
+   * wait, or are woken by other news.
+   */
+  sleep(mostMs: number): boolean {
+    if (!this.waitsForOthers || this.processes.wait === undefined) return false
+    this.processes.wait(mostMs)
     return true
   }
 

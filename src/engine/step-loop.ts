@@ -285,6 +285,8 @@ export class StepLoop {
     const nowMs = clock.nowMs()
     reportStalls(this.waiting, plan, this.split, nowMs, send)
     const untilMs = Math.min(this.deadlines.next - nowMs, this.ranks[0]!.leftToReaders ? collectEveryMs : 1000)
-    if (untilMs > 0) Atomics.wait(state.words, control.event, seen, untilMs)
+    if (untilMs <= 0) return
+    // With all ranks at the barrier there is nothing else to be told but that the run is stopped.
+    if (!this.barrier.sleep(Math.min(untilMs, stopLookMs))) Atomics.wait(state.words, control.event, seen, untilMs)
   }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createGate, GateKeeper, ProcessBarrier } from '#src/cluster/gate.js'
+import { barrierAt, createGate, GateKeeper } from '#src/cluster/gate.js'
 import { soloWorld } from '#src/cluster/world.js'
 
 test('a process alone carries all ranks, and meets nobody', async () => {
@@ -12,16 +12,16 @@ test('a process alone carries all ranks, and meets nobody', async () => {
   assert.deepEqual(await world.allGather({ b: 1 }), [{ b: 1 }])
   assert.equal(await world.broadcast(7), 7)
   assert.deepEqual(await world.reduce([1, 2], 'sum'), [1, 2])
-  assert.equal(new ProcessBarrier(world.gate).isOpen, true)
+  assert.equal(barrierAt(world.gate).isOpen, true)
   assert.equal(
-    new ProcessBarrier(world.gate).pass(() => false),
+    barrierAt(world.gate).pass(() => false),
     true,
   )
 })
 
 test('a barrier of processes stays shut until its keeper opens it, once for each arrival', () => {
   const gate = createGate()
-  const barrier = new ProcessBarrier(gate)
+  const barrier = barrierAt(gate)
   const keeper = new GateKeeper(gate)
   assert.equal(keeper.isAwaited, false)
   for (let round = 0; round < 3; round++) {
@@ -39,7 +39,7 @@ test('a barrier of processes stays shut until its keeper opens it, once for each
 test('a thread that waits at a barrier leaves it when the run is stopped', () => {
   let asked = 0
   assert.equal(
-    new ProcessBarrier(createGate()).pass(() => ++asked > 1),
+    barrierAt(createGate()).pass(() => ++asked > 1),
     false,
   )
 })
