@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
@@ -66,6 +66,20 @@ test('more training steps than the data has end with 255, before any data is mad
   assert.match(stderr, /^\[ERROR\] Only have enough data for 4 steps but 5 wanted/m)
   assert.match(readFileSync(join(cwd, 'out/dlio.log'), 'utf8'), /^\[ERROR\] Only have enough data/)
   assert.equal(existsSync(join(cwd, 'data')), false)
+})
+
+test('what of the environment has no effect is named, with what to give instead', async () => {
+  const cwd = tiny()
+  const dead = { DLIO_STORAGE_TYPE: 's3', DLIO_BUCKET: 'bucket' }
+  const warnings = ({ stderr }: { stderr: string }) => stderr.match(/^\[WARNING\] (DLIO_\w+ has no effect|\.env is not read)/gm)
+  const all = ['[WARNING] DLIO_STORAGE_TYPE has no effect', '[WARNING] DLIO_BUCKET has no effect']
+  writeFileSync(join(cwd, '.env'), 'DLIO_OUTPUT_FOLDER=elsewhere\n')
+  const unset = await dropIn(cwd, job, dead)
+  assert.equal(unset.code, 0, unset.stderr)
+  assert.deepEqual(warnings(unset), [...all, '[WARNING] .env is not read'])
+  assert.equal(existsSync(join(cwd, 'elsewhere')), false)
+  assert.deepEqual(warnings(await dropIn(cwd, [...job, '++workload.output.folder=given'], dead)), all)
+  assert.equal(warnings(await dropIn(cwd, job, { ...dead, DL_DRIVER_SEMANTICS: 'upstream' })), null)
 })
 
 test('DLIO_LOG_LEVEL=error silences the log; an unknown level means warning and is named', async () => {

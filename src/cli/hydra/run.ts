@@ -18,7 +18,7 @@ import { listenInWorld } from '../in-world.js'
 import { endByForce } from '../interruption.js'
 import { select } from './apply.js'
 import { type Composition, resolvedJob, runFolders, type Surroundings } from './compose.js'
-import { logLevelFrom } from './environment.js'
+import { environmentNotes, logLevelFrom } from './environment.js'
 import { writeRunFolder } from './run-folder.js'
 
 /** DLIO ends with this where total_training_steps asks for more than the data has (statscounter.py: exit(-1)). */
@@ -52,6 +52,7 @@ export async function runComposed(run: HydraRun): Promise<number> {
   const folder = workload.output.folder ?? (semantics === 'mlcommons' && env.DLIO_OUTPUT_FOLDER ? env.DLIO_OUTPUT_FOLDER : outputDir)
   const notes = [
     ...composition.warnings,
+    ...environmentNotes(env, semantics, workload.output.folder !== null),
     ...(log.unknown === undefined ? [] : [`DLIO_LOG_LEVEL=${log.unknown} is no level of DLIO's; it means warning`]),
   ]
   const missingSteps = stepsBeyondData(workload, world.ranks)
