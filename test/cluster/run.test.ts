@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import type { Result } from '#src/output/result.js'
 import { bin, driver, scratchFolder, workloadFile } from '../cli/driver.js'
 import { hasProgram } from '../requirements.js'
-import { launchers, mpich, openMpi, runUnder } from './mpirun.js'
+import { type Launcher, launchers, mpich, openMpi, runUnder } from './mpirun.js'
 
 const data = { format: 'npz', record_length_bytes: 4096, num_samples_per_file: 2 }
 const shuffled = { file_shuffle: 'seed', sample_shuffle: 'seed' }
@@ -26,15 +26,21 @@ function readsIn(folder: string): string[] {
     .sort()
 }
 
-for (const [launcher, ranks, perProcess] of [
+/** Processes, ranks of each, and DL_DRIVER_BARRIER. */
+const jobs: readonly (readonly [Launcher, number, number, string?])[] = [
   [openMpi, 2, 1],
   [openMpi, 4, 1],
   [mpich, 2, 1],
   [mpich, 4, 1],
   [openMpi, 2, 2],
-] as const) {
+  [openMpi, 3, 1, 'mpi'],
+  [mpich, 3, 1, 'mpi'],
+]
+
+for (const [launcher, ranks, perProcess, barrier = ''] of jobs) {
   const title = perProcess === 1 ? `${ranks} processes` : `${ranks} processes of ${perProcess} ranks`
-  test(`${launcher.name}, ${title}: same order, same reads and same result as one process of as many ranks`, async (t) => {
+  const meeting = barrier === '' ? '' : ', which meet through MPI'
+  test(`${launcher.name}, ${title}${meeting}: same order, same reads and same result as one process of as many ranks`, async (t) => {
     if (!hasProgram(t, launcher.program, '--version')) return
     const folder = scratchFolder('mpi-run', true)
     const total = ranks * perProcess
@@ -58,12 +64,8 @@ for (const [launcher, ranks, perProcess] of [
     assert.equal(alone.code, 0, alone.stderr)
     const out = join(folder, 'out')
     const args = ['run', config, '-o', out, '--trace', join(out, 'trace.json'), '--json']
-    const { code, stdout, stderr } = await runUnder(launcher, ranks, [
-      process.execPath,
-      bin,
-      ...args,
-      ...(perProcess === 1 ? [] : ['--ranks', String(perProcess)]),
-    ])
+    const program = [process.execPath, bin, ...args, ...(perProcess === 1 ? [] : ['--ranks', String(perProcess)])]
+    const { code, stdout, stderr } = await runUnder(launcher, ranks, program, { env: { DL_DRIVER_BARRIER: barrier } })
     assert.equal(code, 0, stderr)
     // A launcher that ends a job names the process that died by its number only.
     const carried = perProcess === 1 ? 'rank 1 is' : 'ranks 2 to 3 are'
