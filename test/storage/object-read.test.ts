@@ -166,6 +166,35 @@ test('the size comes from a response that was had anyway, and from HEAD where th
   )
 })
 
+for (const status of [405, 501])
+  test(`a service that answers HEAD with ${status} is asked once, then sizes come from ranged GETs of one byte`, async () => {
+    server.fault = ({ method }) =>
+      method !== 'HEAD'
+        ? undefined
+        : {
+            edit: (answer) => {
+              answer.status = status
+              answer.reason = 'No HEAD here'
+            },
+          }
+    const { storage, port, meter } = open({ access: 'ranges' })
+    const sizes: number[] = []
+    const compute = function* (): Io<void> {
+      for (const key of ['k', 'empty', 'sub folder/ü%1.npz']) {
+        const handle = yield port.open(`s3://data/${key}`)
+        sizes.push(yield port.size(handle))
+        yield port.close(handle)
+      }
+    }
+    await runAsync(compute(), storage)
+    assert.deepEqual(sizes, [300_000, 0, 1000])
+    assert.deepEqual(
+      server.requests.map(({ method, headers }) => [method, headers.range]),
+      [['HEAD', undefined], ...sizes.map(() => ['GET', 'bytes=0-0'])],
+    )
+    assert.equal(meter.retryCount, 0)
+  })
+
 test('a span that begins behind the end of an object is empty', async () => {
   const { storage, port } = open({ access: 'ranges' })
   assert.equal((await runAsync(readSpan(port, 's3://data/empty', 0, 100), storage)).length, 0)

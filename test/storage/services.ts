@@ -128,7 +128,7 @@ export function startAzure(t: TestContext): Promise<Service | undefined> {
   })
 }
 
-/** An emulator of Google Cloud Storage, in memory; it knows no accounts, and no HEAD, which is made from a GET for it. */
+/** An emulator of Google Cloud Storage, in memory; it knows no accounts, and no HEAD. */
 export function startGcs(t: TestContext): Promise<Service | undefined> {
   return available(t, 'the emulator of Google Cloud Storage', async () => {
     const port = await freePort()
@@ -137,7 +137,7 @@ export function startGcs(t: TestContext): Promise<Service | undefined> {
       ['start', '--host=127.0.0.1', `--port=${port}`, '--in-memory', '-q'],
       port,
     )
-    const endpoint = (await startFront(`http://127.0.0.1:${port}`, undefined, headByGet)).endpoint
+    const endpoint = `http://127.0.0.1:${port}`
     return {
       endpoint,
       options: { endpoint_url: endpoint },
@@ -148,18 +148,6 @@ export function startGcs(t: TestContext): Promise<Service | undefined> {
       },
     }
   })
-}
-
-const headByGet: Spoil = (asked, response, target) => {
-  if (asked.method !== 'HEAD') return false
-  const { url, headers } = asked
-  http
-    .get({ host: target.hostname, port: target.port, path: url, headers }, (answer) => {
-      response.writeHead(answer.statusCode!, answer.headers).end()
-      answer.destroy()
-    })
-    .on('error', () => response.destroy())
-  return true
 }
 
 function request(url: string, method: string, body = ''): Promise<number> {

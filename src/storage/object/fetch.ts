@@ -19,7 +19,10 @@ export interface FetchEnds {
   fetchFailed(error: unknown): void
 }
 
-/** Fetches bytes [begin, end) of an object into a sink; `end` −1 means to its end, `whole` without a Range header. */
+/**
+ * Fetches bytes [begin, end) of an object into a sink; `end` −1 means to its end, `whole` without a Range header. HEAD fetches only the
+ * object's size, which stays −1 where the service has no HEAD.
+ */
 export class Fetch implements ObjectRequest, BodySink, Retrying {
   readonly method: 'GET' | 'HEAD'
   range = ''
@@ -138,7 +141,11 @@ export class Fetch implements ObjectRequest, BodySink, Retrying {
   accept(head: ResponseHead): BodySink | undefined {
     const { status } = head
     if (status === 412) throw this.object.changed('its ETag is another one now (status 412)')
-    if (this.method === 'HEAD') return status === 200 ? this.takeHeadResponse(head) : undefined
+    if (this.method === 'HEAD') {
+      // A service that has no HEAD: the object's size stays unknown.
+      if (status === 405 || status === 501) return discarding
+      return status === 200 ? this.takeHeadResponse(head) : undefined
+    }
     if (status === 416 && this.range !== '') return this.takeNoRange(head)
     if (status !== 200 && status !== 206) return undefined
     if (head.contentEncoding !== '' && head.contentEncoding !== 'identity')
@@ -240,4 +247,4 @@ export class Fetch implements ObjectRequest, BodySink, Retrying {
 
 const scrap = new Uint8Array(16 * 1024)
 /** Takes a body that nobody wants. */
-const discarding: BodySink = { space: () => scrap, filled: () => {} }
+export const discarding: BodySink = { space: () => scrap, filled: () => {} }

@@ -1,7 +1,7 @@
 // Objects behind the I/O seam: reads are answered from GETs whose bodies land in the reader's window.
 import { StorageError } from '../../errors.js'
 import type { AsyncStorage, IoRequest, Window } from '../types.js'
-import { Fetch } from './fetch.js'
+import { discarding, Fetch } from './fetch.js'
 import { type ClientMeters, HttpClient } from './http/client.js'
 import type { BodySink } from './http/connection.js'
 import { OpenedObject } from './opened.js'
@@ -32,6 +32,8 @@ export class ObjectStorage implements AsyncStorage {
   private readonly handles: (Handle | undefined)[] = []
   private readonly free: number[] = []
   private readonly keyPrefix: string
+  /** Until the service says that it has no HEAD. */
+  private hasHead = true
   /** Fetches that are no stream's. */
   private readonly single = new Set<Fetch>()
 
@@ -103,7 +105,13 @@ export class ObjectStorage implements AsyncStorage {
   }
 
   private async askSize(object: OpenedObject): Promise<number> {
-    await this.fetch(object, 0, -1, noBody, 'HEAD')
+    if (this.hasHead) {
+      await this.fetch(object, 0, -1, noBody, 'HEAD')
+      if (object.size >= 0) return object.size
+      this.hasHead = false
+    }
+    // Its Content-Range tells the size; an empty object answers with status 416.
+    await this.fetch(object, 0, 1, discarding)
     return object.size
   }
 
