@@ -10,10 +10,12 @@ import sys
 import tempfile
 import time
 import weakref
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+import numpy as np
 
 from ._launch import start_engine
-from ._ring import RawBatch, Ring
+from ._ring import Array, RawBatch, Ring
 from .errors import DlDriverError, EngineError, RingFullError, from_engine
 
 #: A dead engine is noticed within this time, in seconds.
@@ -90,6 +92,27 @@ class Engine:
             if not answer["ok"]:
                 raise from_engine(answer)
             return answer
+
+    def sample(self, split: str, index: int) -> List[Tuple[str, str, Array]]:
+        """Role, name and value of the arrays of one sample of the data set, in memory of their own."""
+        answer = self.request({"op": "sample", "split": split, "index": index})
+        body = np.empty(answer["bodyBytes"], np.uint8)
+        rest = body.data
+        held = min(len(self._received), len(rest))
+        rest[:held], self._received = self._received[:held], self._received[held:]
+        rest = rest[held:]
+        while rest:
+            try:
+                count = self._socket.recv_into(rest)
+            except OSError:
+                count = 0
+            if count == 0:
+                raise self._died()
+            rest = rest[count:]
+        return [
+            (role, name, np.ndarray(tuple(shape), dtype, body, begin, order="F" if fortran_order else "C"))
+            for role, name, dtype, shape, fortran_order, begin in answer["arrays"]
+        ]
 
     def start(self, split: str, epoch: int, begin: int) -> None:
         """Begins epoch ``epoch`` (from 1) at batch ``begin`` (from 0); what was made before and not taken is dropped."""

@@ -137,6 +137,17 @@ class BatchSource:
         answer = self._engine_now().request({"op": "samples", "split": self.split, "epoch": epoch, "step": step})
         return [(str(file), int(sample)) for file, sample in answer["samples"]]
 
+    def sample(self, index: int) -> Any:
+        """Sample ``index`` of the data set, in the files' order, as ``finish`` gives it."""
+        data: Dict[str, Any] = {}
+        target: Any = None
+        for role, name, array in self._engine_now().sample(self.split, index):
+            if role == "label":
+                target = array
+            else:
+                data[name] = array
+        return self._finish(Batch(next(iter(data.values())) if len(data) == 1 else data, target, 0))
+
     @property
     def has_fixed_shapes(self) -> bool:
         """Whether the configuration gives all samples the same shape, and the first batch does not disagree."""

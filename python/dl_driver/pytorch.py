@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
@@ -26,7 +27,7 @@ _PROFILE_FIELDS = (
 
 
 class LoadedDataset:
-    """What a loader reads from: its length, and where it lies."""
+    """What a loader reads from, as a map-style data set: ``dataset[i]`` is ``(data, target)`` of sample i, file after file in their order."""
 
     def __init__(self, source: BatchSource) -> None:
         opened = source.opened
@@ -34,10 +35,21 @@ class LoadedDataset:
         self.folder: str = opened["folder"]
         self.format: str = opened["format"]
         self._samples = int(opened["samplesPerEpoch"][source.split])
+        self._source = source
 
     def __len__(self) -> int:
         """Samples of an epoch, of all ranks together."""
         return self._samples
+
+    def __getitem__(self, index: int) -> Tuple[Any, Any]:
+        """One sample, in memory of its own: reading it takes a request to the engine, and nothing is read ahead."""
+        number = operator.index(index)
+        if number < 0:
+            number += self._samples
+        if not 0 <= number < self._samples:
+            raise IndexError(f"sample {index}: the data set has {self._samples}")
+        sample: Tuple[Any, Any] = self._source.sample(number)
+        return sample
 
 
 class PyTorchDataLoader:

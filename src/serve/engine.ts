@@ -22,6 +22,7 @@ import { commonWord, queueSlots, type RingLayout, ringBytes, threadWord, threadW
 import type { FromThread, LoaderThreadStart, OpenOptions, ToThread } from './messages.js'
 import { mapFile, SleepingWord } from './native.js'
 import { type ReadPlan, readPlan } from './reads.js'
+import { SingleReads, type SingleSample } from './single.js'
 import { firstBatchBytes, ringLayout } from './sizing.js'
 
 export interface Opened {
@@ -82,6 +83,7 @@ export class ServeEngine {
   private threads: LoaderThreadHandle[] = []
   private grants: GrantKeeper | undefined
   private stopped = false
+  private single: SingleReads | undefined
 
   /** Loads the configuration, lists the data, makes the ring and starts the threads. Throws ConfigError, RunError, StorageError. */
   static async open(options: OpenOptions, memoryFd: number, onFailure: (error: Error) => void): Promise<ServeEngine> {
@@ -158,6 +160,17 @@ export class ServeEngine {
     const sink = batchSink(plan)
     const count = order.batch(step - 1, sink)
     return Array.from({ length: count }, (_, i) => [plan[split].files.name(sink.files[i]!), sink.samples[i]!])
+  }
+
+  /** Sample `index` (from 0) of the data set: file after file in the order of their list, whatever the epochs' order is. */
+  sample(split: Split, index: number): Promise<SingleSample> {
+    const { files, batchSize } = this.plan[split]
+    const { numSamplesPerFile } = this.workload.dataset
+    const total = files.count * numSamplesPerFile
+    if (!(index >= 0 && index < total)) throw new RunError(`sample ${index}: the ${split} files have samples 0 to ${total - 1}`)
+    const sampleBytes = Math.ceil(this.opened.batchBytes / Math.max(1, batchSize))
+    this.single ??= new SingleReads(this.workload, this.read, sampleBytes, () => this.grants?.wanted())
+    return this.single.read(files.name(Math.floor(index / numSamplesPerFile)), index % numSamplesPerFile)
   }
 
   /** Sum of a counter over all threads. */
@@ -241,6 +254,7 @@ export class ServeEngine {
     if (this.objects === undefined) return
     const send = (grant: AccessGrant) => {
       for (const thread of this.threads) this.tell(thread, { kind: 'grant', grant })
+      this.single?.renew(grant)
     }
     this.grants = new GrantKeeper(this.objects.access, send, (error) => this.fail(error))
   }

@@ -45,11 +45,12 @@ export type FromThread =
   | { readonly kind: 'grantWanted' }
   | { readonly kind: 'failed'; readonly error: SerializedError }
 
-/** A request of the consumer: one JSON object a line over the control socket, answered in order by one line each. */
+/** A request of the consumer: one JSON object a line over the control socket, answered in order by one line each; that of a sample is followed by `bodyBytes` bytes. */
 export type Request =
   | { readonly op: 'open'; readonly options: OpenOptions }
   | { readonly op: 'start'; readonly split: Split; readonly epoch: number; readonly from: number }
   | { readonly op: 'samples'; readonly split: Split; readonly epoch: number; readonly step: number }
+  | { readonly op: 'sample'; readonly split: Split; readonly index: number }
   | { readonly op: 'result'; readonly folder: string; readonly epochs: readonly MeasuredEpoch[] }
 
 /** What a loader is made from. */

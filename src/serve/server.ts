@@ -14,8 +14,10 @@ const endGraceMs = 500
 export async function serve(controlFd: number, memoryFd: number): Promise<void> {
   let engine: ServeEngine | undefined
   const socket = new Socket({ fd: controlFd, readable: true, writable: true })
-  const send = (answer: Answer) => {
-    if (!socket.destroyed) socket.write(`${JSON.stringify(answer)}\n`)
+  const send = (answer: Answer, body?: Uint8Array) => {
+    if (socket.destroyed) return
+    socket.write(`${JSON.stringify(answer)}\n`)
+    if (body !== undefined) socket.write(body)
   }
   const open = (request: Request & { op: 'open' }): Promise<ServeEngine> =>
     ServeEngine.open(
@@ -24,21 +26,33 @@ export async function serve(controlFd: number, memoryFd: number): Promise<void> 
       (error) => socket.destroyed || socket.write(`${JSON.stringify({ ...refusal(error), failed: true })}\n`),
     )
 
-  const perform = async (request: Request): Promise<Answer> => {
+  const perform = async (request: Request): Promise<void> => {
     if (request.op === 'open') {
       engine = await open(request)
-      return { ok: true, ...engine.opened }
+      return send({ ok: true, ...engine.opened })
     }
     if (engine === undefined) throw new RunError(`${request.op} before open`)
     switch (request.op) {
       case 'start':
         await engine.start(request.split, request.epoch, request.from)
-        return { ok: true }
+        return send({ ok: true })
       case 'samples':
-        return { ok: true, samples: engine.samples(request.split, request.epoch, request.step) }
+        return send({ ok: true, samples: engine.samples(request.split, request.epoch, request.step) })
+      case 'sample': {
+        const { bytes, arrays } = await engine.sample(request.split, request.index)
+        const told = arrays.map(({ layout: { role, name, dtype, shape, fortranOrder }, begin }) => [
+          role,
+          name,
+          dtype,
+          shape,
+          fortranOrder,
+          begin,
+        ])
+        return send({ ok: true, arrays: told, bodyBytes: bytes.length }, bytes)
+      }
       case 'result': {
         const { writeMeasuredResult } = lazily<typeof import('./result.js')>('serve/result.js')
-        return { ok: true, path: writeMeasuredResult(engine, request) }
+        return send({ ok: true, path: writeMeasuredResult(engine, request) })
       }
     }
   }
@@ -54,7 +68,7 @@ export async function serve(controlFd: number, memoryFd: number): Promise<void> 
       pending = pending.slice(end + 1)
       turn = turn.then(async () => {
         try {
-          send(await perform(JSON.parse(line) as Request))
+          await perform(JSON.parse(line) as Request)
         } catch (error) {
           send(refusal(error))
         }
