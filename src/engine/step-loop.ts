@@ -21,6 +21,9 @@ import { collectEveryMs, readersMayTake, Turnstile } from './turnstile.js'
 /** Below this wait for a batch, and without computation, a wake-up for every batch would cost more than reading it. */
 const hurryMs = 1
 
+/** Longest wait for other processes between two looks whether the run is stopped. */
+const stopLookMs = 100
+
 /** Runs the ranks through an epoch's training or through an evaluation. */
 export class StepLoop {
   private readonly deadlines: Deadlines
