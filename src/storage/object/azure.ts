@@ -13,7 +13,8 @@ import { ConfigError, StorageError } from '../../errors.js'
 import { lazily } from '../../package.js'
 import { objectUri, placeUri } from '../uri.js'
 import { type Agents, createAgents } from './agents.js'
-import { Redactor, statusOf, storageFailure } from './failure.js'
+import { type Ask, asking, checkSize, controlFailure } from './control.js'
+import { Redactor, statusOf } from './failure.js'
 import { PartWriter } from './parts.js'
 import type { ObjectSettings } from './settings.js'
 import type {
@@ -165,6 +166,7 @@ class AzureControl implements ObjectControl {
   readonly requests: ControlRequests = { list: 0, head: 0, get: 0, put: 0, delete: 0 }
   readonly endpoint: string
   readonly partSizeBytes: number
+  readonly #ask: Ask
   readonly takesHeadLast = true
   readonly #containers: readonly ContainerClient[]
   #nextClient = 0
@@ -176,6 +178,7 @@ class AzureControl implements ObjectControl {
   ) {
     this.endpoint = parts.bases.join(', ')
     this.partSizeBytes = settings.partSizeBytes
+    this.#ask = asking(this, parts.redactor)
     const query = parts.credential.query === '' ? '' : `?${parts.credential.query}`
     this.#containers = parts.bases.map((base) => new ContainerClient(`${base}/${encodeURIComponent(place.bucket)}${query}`, parts.pipeline))
   }
@@ -183,19 +186,6 @@ class AzureControl implements ObjectControl {
   /** Endpoints take turns for what is written. */
   #writer(key: string): BlockBlobClient {
     return this.#containers[this.#nextClient++ % this.#containers.length]!.getBlockBlobClient(key)
-  }
-
-  async #ask<T>(kind: keyof ControlRequests, operation: string, key: string, request: () => Promise<T>): Promise<T> {
-    this.requests[kind]++
-    try {
-      return await request()
-    } catch (error) {
-      throw this.#failure(error, operation, key)
-    }
-  }
-
-  #failure(error: unknown, operation: string, key: string): StorageError {
-    return storageFailure(error, { uri: objectUri(this.place, key), operation, endpoint: this.endpoint }, this.parts.redactor)
   }
 
   async grant(): Promise<AccessGrant> {
@@ -207,7 +197,7 @@ class AzureControl implements ObjectControl {
     try {
       found = await parts.credential.signing()
     } catch (error) {
-      throw this.#failure(error, 'find credentials for', place.prefix)
+      throw controlFailure(this, error, 'find credentials for', place.prefix, parts.redactor)
     }
     if (found.signing.kind === 'bearer') parts.redactor.add(found.signing.token)
     return {
@@ -276,18 +266,7 @@ class AzureControl implements ObjectControl {
 
   async put(key: string, bytes: Uint8Array): Promise<void> {
     await this.#ask('put', 'write', key, () => this.#writer(key).upload(asBuffer(bytes), bytes.length))
-    await this.#checkSize(key, bytes.length)
-  }
-
-  async #checkSize(key: string, wantedBytes: number): Promise<void> {
-    const found = await this.head(key)
-    if (found?.sizeBytes === wantedBytes) return
-    throw new StorageError(
-      objectUri(this.place, key),
-      'write',
-      `${wantedBytes} bytes were sent and accepted, but the blob ${found === undefined ? 'is not there' : `has ${found.sizeBytes}`}; endpoint ${this.endpoint}`,
-      'SizeMismatch',
-    )
+    await checkSize(this, key, bytes.length, 'blob')
   }
 
   async upload(key: string, options: UploadOptions = {}): Promise<ObjectUpload> {
@@ -322,7 +301,7 @@ class AzureControl implements ObjectControl {
         await Promise.all([writer.finish(), ...(head === undefined ? [] : [sendBlock(0, head)])])
         const ids = Array.from({ length: writer.nextPart }, (_, number) => id(number))
         await this.#ask('put', 'complete', key, () => client.commitBlockList(ids))
-        await this.#checkSize(key, writer.byteLength + (head?.length ?? 0))
+        await checkSize(this, key, writer.byteLength + (head?.length ?? 0), 'blob')
       },
     }
   }

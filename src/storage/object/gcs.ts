@@ -5,7 +5,8 @@ import { type Bucket, type File, Storage } from '@google-cloud/storage'
 import { StorageError } from '../../errors.js'
 import { objectUri } from '../uri.js'
 import { proxyFor } from './agents.js'
-import { Redactor, statusOf, storageFailure } from './failure.js'
+import { type Ask, asking, checkSize, controlFailure } from './control.js'
+import { Redactor, statusOf } from './failure.js'
 import { PartWriter } from './parts.js'
 import type { ObjectSettings } from './settings.js'
 import type { AccessGrant, ControlRequests, ListedObject, ObjectControl, ObjectPlace, ObjectUpload } from './types.js'
@@ -62,6 +63,7 @@ class GcsControl implements ObjectControl {
   readonly requests: ControlRequests = { list: 0, head: 0, get: 0, put: 0, delete: 0 }
   readonly endpoint: string
   readonly partSizeBytes: number
+  readonly #ask: Ask
   /** A resumable upload takes bytes in their order only. */
   readonly takesHeadLast = false
   readonly #bucket: Bucket
@@ -73,20 +75,8 @@ class GcsControl implements ObjectControl {
   ) {
     this.endpoint = settings.endpoints[0] ?? ownEndpoint
     this.partSizeBytes = Math.ceil(settings.partSizeBytes / pieceUnit) * pieceUnit
+    this.#ask = asking(this, parts.redactor)
     this.#bucket = parts.storage.bucket(place.bucket)
-  }
-
-  async #ask<T>(kind: keyof ControlRequests, operation: string, key: string, request: () => Promise<T>): Promise<T> {
-    this.requests[kind]++
-    try {
-      return await request()
-    } catch (error) {
-      throw this.#failure(error, operation, key)
-    }
-  }
-
-  #failure(error: unknown, operation: string, key: string): StorageError {
-    return storageFailure(error, { uri: objectUri(this.place, key), operation, endpoint: this.endpoint }, this.parts.redactor)
   }
 
   async grant(): Promise<AccessGrant> {
@@ -101,7 +91,7 @@ class GcsControl implements ObjectControl {
         const client = (authClient as { cachedCredential?: { credentials?: { expiry_date?: number | null } } }).cachedCredential
         expiresAtMs = client?.credentials?.expiry_date ?? Date.now() + tokenMs
       } catch (error) {
-        throw this.#failure(error, 'find credentials for', place.prefix)
+        throw controlFailure(this, error, 'find credentials for', place.prefix, parts.redactor)
       }
     parts.redactor.add(token)
     return {
@@ -171,18 +161,7 @@ class GcsControl implements ObjectControl {
     await this.#ask('put', 'write', key, () =>
       this.#bucket.file(key).save(asBuffer(bytes), { resumable: false, validation: false, contentType: 'application/octet-stream' }),
     )
-    await this.#checkSize(key, bytes.length)
-  }
-
-  async #checkSize(key: string, wantedBytes: number): Promise<void> {
-    const found = await this.head(key)
-    if (found?.sizeBytes === wantedBytes) return
-    throw new StorageError(
-      objectUri(this.place, key),
-      'write',
-      `${wantedBytes} bytes were sent and accepted, but the object ${found === undefined ? 'is not there' : `has ${found.sizeBytes}`}; endpoint ${this.endpoint}`,
-      'SizeMismatch',
-    )
+    await checkSize(this, key, bytes.length)
   }
 
   async upload(key: string): Promise<ObjectUpload> {
@@ -210,7 +189,7 @@ class GcsControl implements ObjectControl {
         if (writer.nextPart === 0) return this.put(key, writer.rest.slice())
         await writer.finish()
         await this.#ask('put', 'complete', key, () => session!.end())
-        await this.#checkSize(key, writer.byteLength)
+        await checkSize(this, key, writer.byteLength)
       },
     }
   }

@@ -17,6 +17,7 @@ import { NodeHttpHandler } from '@smithy/node-http-handler'
 import { StorageError } from '../../errors.js'
 import { objectUri, placeUri } from '../uri.js'
 import { type Agents, createAgents } from './agents.js'
+import { type Ask, asking, checkSize } from './control.js'
 import { type CredentialSource, type S3Credentials, s3Credentials } from './credentials.js'
 import { Redactor, statusOf, storageFailure } from './failure.js'
 import { PartWriter } from './parts.js'
@@ -103,6 +104,7 @@ class S3Control implements ObjectControl {
   readonly requests: ControlRequests = { list: 0, head: 0, get: 0, put: 0, delete: 0 }
   readonly endpoint: string
   readonly partSizeBytes: number
+  readonly #ask: Ask
   readonly takesHeadLast = true
   #nextClient = 0
 
@@ -113,6 +115,7 @@ class S3Control implements ObjectControl {
   ) {
     this.endpoint = settings.endpoints.join(', ') || `S3${settings.region === undefined ? '' : ` ${settings.region}`}`
     this.partSizeBytes = settings.partSizeBytes
+    this.#ask = asking(this, parts.redactor)
   }
 
   get #client(): S3Client {
@@ -122,17 +125,6 @@ class S3Control implements ObjectControl {
   /** Endpoints take turns for what is written. */
   #writer(): S3Client {
     return this.parts.clients[this.#nextClient++ % this.parts.clients.length]!
-  }
-
-  /** Runs one request; its errors become the program's. */
-  async #ask<T>(kind: keyof ControlRequests, operation: string, key: string, request: () => Promise<T>): Promise<T> {
-    this.requests[kind]++
-    try {
-      return await request()
-    } catch (error) {
-      const attempt = { uri: objectUri(this.place, key), operation, endpoint: this.endpoint }
-      throw storageFailure(error, attempt, this.parts.redactor)
-    }
   }
 
   async grant(): Promise<AccessGrant> {
@@ -282,18 +274,7 @@ class S3Control implements ObjectControl {
     await this.#ask('put', 'write', key, () =>
       this.#writer().send(new PutObjectCommand({ Bucket: this.place.bucket, Key: key, Body: bytes, ContentLength: bytes.length })),
     )
-    await this.#checkSize(key, bytes.length)
-  }
-
-  async #checkSize(key: string, wantedBytes: number): Promise<void> {
-    const found = await this.head(key)
-    if (found?.sizeBytes === wantedBytes) return
-    throw new StorageError(
-      objectUri(this.place, key),
-      'write',
-      `${wantedBytes} bytes were sent and accepted, but the object ${found === undefined ? 'is not there' : `has ${found.sizeBytes}`}; endpoint ${this.endpoint}`,
-      'SizeMismatch',
-    )
+    await checkSize(this, key, bytes.length)
   }
 
   async upload(key: string, options: UploadOptions = {}): Promise<ObjectUpload> {
@@ -351,7 +332,7 @@ class S3Control implements ObjectControl {
             }),
           ),
         )
-        await this.#checkSize(key, writer.byteLength + (head?.length ?? 0))
+        await checkSize(this, key, writer.byteLength + (head?.length ?? 0))
       },
     }
   }
