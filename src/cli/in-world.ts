@@ -3,7 +3,9 @@ import { isAgreed } from '../cluster/agreement.js'
 import { PeerError } from '../cluster/errors.js'
 import type { Launch } from '../cluster/launcher.js'
 import type { World } from '../cluster/world.js'
-import { type Interruption, listenForInterruption } from './interruption.js'
+import { HangingError } from '../errors.js'
+import { reportError } from './errors.js'
+import { endByForce, type Interruption, listenForInterruption } from './interruption.js'
 
 /** The exit code of an interrupted run. */
 const interruptedCode = 130
@@ -44,6 +46,14 @@ export function listenInWorld(world: World, launch: Launch | undefined): Interru
   const own = listenForInterruption({ followsParent: launch !== undefined })
   own.signal.addEventListener('abort', () => world.interrupt())
   return { signal: AbortSignal.any([own.signal, world.interrupted]), end: () => own.end() }
+}
+
+/** Reports an error that threads hanging in reads have left behind, and ends the process, which exit() could not. */
+export function endIfHanging(error: unknown, world: World): void {
+  // With others, MPI's abort ends this process as well.
+  if (!(error instanceof HangingError) || world.processes > 1) return
+  reportError(error)
+  endByForce('SIGKILL')
 }
 
 async function endWith(world: World, error: unknown, report: (error: unknown) => number): Promise<number> {

@@ -6,7 +6,6 @@ import { processList, type World } from '../cluster/world.js'
 import { loadWorkload } from '../config/load.js'
 import type { Workload } from '../config/workload.js'
 import type { EngineProgress } from '../engine/run.js'
-import { HangingError } from '../errors.js'
 import { type JobOutcome, runJob } from '../job/job.js'
 import { resultJson } from '../output/result.js'
 import { renderSummary } from '../output/summary-table.js'
@@ -14,7 +13,7 @@ import { type ProgressSnapshot, TerminalReporter } from '../output/terminal.js'
 import { packageInfo } from '../package.js'
 import { reportError } from './errors.js'
 import { GenerateProgressView } from './generate-progress.js'
-import { inWorld, listenInWorld } from './in-world.js'
+import { endIfHanging, inWorld, listenInWorld } from './in-world.js'
 import { endByForce } from './interruption.js'
 import type { RunOptions } from './run.js'
 
@@ -78,11 +77,7 @@ async function runInWorld(
       },
     })
   } catch (error) {
-    // With others, MPI's abort ends this process as well.
-    if (error instanceof HangingError && world.processes === 1) {
-      reportError(error)
-      endByForce('SIGKILL')
-    }
+    endIfHanging(error, world)
     throw error
   } finally {
     generation?.end()

@@ -7,14 +7,13 @@ import { parseHonour } from '../../config/honour.js'
 import { type Loaded, loadWorkload } from '../../config/load.js'
 import { toPlain } from '../../config/tree.js'
 import type { Semantics, Workload } from '../../config/workload.js'
-import { HangingError, RunError } from '../../errors.js'
+import { RunError } from '../../errors.js'
 import { type JobOutcome, runJob } from '../../job/job.js'
 import { DlioLog, dlioLogOptions } from '../../output/dlio-log.js'
 import type { RunLog } from '../../output/events.js'
 import { prepareOutputFolder } from '../../output/writable.js'
 import { packageInfo } from '../../package.js'
-import { reportError } from '../errors.js'
-import { listenInWorld } from '../in-world.js'
+import { endIfHanging, listenInWorld } from '../in-world.js'
 import { endByForce } from '../interruption.js'
 import { select } from './apply.js'
 import { type Composition, resolvedJob, runFolders, type Surroundings } from './compose.js'
@@ -78,11 +77,7 @@ export async function runComposed(run: HydraRun): Promise<number> {
       signal: interruption.signal,
     })
   } catch (error) {
-    // With others, MPI's abort ends this process as well.
-    if (error instanceof HangingError && world.processes === 1) {
-      reportError(error)
-      endByForce('SIGKILL')
-    }
+    endIfHanging(error, world)
     throw error
   } finally {
     interruption.end()
