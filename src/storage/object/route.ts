@@ -53,7 +53,6 @@ export class Route {
 
 /** The way of one fetch. */
 export class FetchRoute {
-  readonly policy: RetryPolicy
   destination: Destination | undefined
   private redirects = 0
   /** The grants when the last attempt began, as far as known. */
@@ -64,7 +63,6 @@ export class FetchRoute {
   private wakeUp: (() => void) | undefined
 
   constructor(private readonly shared: Route) {
-    this.policy = shared.policy
     this.generation = shared.generation
   }
 
