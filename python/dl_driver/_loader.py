@@ -202,8 +202,12 @@ class BatchSource:
             raise ConfigError("write_result: give a folder, here or as output= of the loader")
         if not self._measured:
             raise ConfigError("write_result: no epoch has been iterated to its end yet")
-        answer = self._engine_now().request({"op": "result", "folder": folder, "epochs": self._measured})
+        answer = self._engine_now().request({"op": "result", "folder": self._own_folder(folder), "epochs": self._measured})
         return str(answer["path"])
+
+    def _own_folder(self, folder: str) -> str:
+        """Several ranks are given the same folder, and must not write over each other's result."""
+        return folder if self.world_size == 1 else os.path.join(folder, f"rank_{self.rank}")
 
     def close(self) -> None:
         """Writes the result where ``output`` was given, and ends the engine. Batches in use stay valid."""
@@ -212,7 +216,7 @@ class BatchSource:
             return
         try:
             if self._output is not None and self._measured and engine.is_open:
-                engine.request({"op": "result", "folder": self._output, "epochs": self._measured})
+                engine.request({"op": "result", "folder": self._own_folder(self._output), "epochs": self._measured})
         finally:
             engine.close()
 

@@ -57,3 +57,18 @@ def test_a_result_of_nothing_is_refused(small, tmp_path):
         with pytest.raises(ConfigError, match="give a folder"):
             loader.write_result()
         assert loader.write_result(tmp_path / "out").endswith("out/result.json")
+
+
+def test_each_of_several_ranks_leaves_a_result_of_its_own(small, tmp_path):
+    config, _ = small
+    for rank in range(2):
+        with PyTorchDataLoader(config, rank=rank, world_size=2, output=tmp_path / "real") as loader:
+            for _ in range(3):
+                for _ in loader:
+                    pass
+    results = [json.loads((tmp_path / "real" / f"rank_{rank}" / "result.json").read_text()) for rank in range(2)]
+    assert not (tmp_path / "real" / "result.json").exists()
+    for result in results:
+        assert result["world"]["ranks"] == 2 and result["complete"]
+        assert (result["train"]["steps"], result["train"]["samples"], result["io"]["samplesRead"]) == (6, 24, 24)
+        assert result["orderDigest"] == dl_driver.order(config, world_size=2).digest
