@@ -1,6 +1,6 @@
 // The thread that speaks MPI: the only one of a process that calls libmpi. It starts operations, tests them, and sleeps in between, since
 // MPI's own waiting spins: on a machine whose cores are the readers' it takes them away, and with more processes than cores a barrier
-// that spins costs milliseconds (services.md: 8 ms for 3 ranks on 2 cores).
+// that spins costs milliseconds (8 ms for 3 ranks on 2 cores).
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { serializeError } from '../errors.js'
 import { allGather, barrier, broadcast, type Collective, gather, type Place } from './collectives.js'
