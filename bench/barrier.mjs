@@ -1,40 +1,40 @@
-// What a barrier over processes costs: the same ranks in one process, and one a process under both MPI launchers.
-// `node bench/barrier.mjs [RANKS]`. Steps of 10 ms (AU shows the lag), then steps without computation (their length is the barrier's).
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+// What a barrier over processes costs: the same two ranks in one process, and one a process under both MPI launchers. AU shows the lag at
+// steps of 20 and 10 ms; steps without computation are as long as a read and a barrier.
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ensureBuilt, root } from '../scripts/ensure.mjs'
+import { driver, generate, scratch, sideBySide, timed, writeConfig } from './lib.mjs'
 
-await ensureBuilt()
-const ranks = Number(process.argv[2] ?? 2)
-const folder = mkdtempSync('/dev/shm/dl-driver-barrier-')
-const program = [process.execPath, join(root, 'bin', 'dl-driver.js')]
+const ranks = 2
+const program = [process.execPath, driver, 'run']
 const launchers = {
-  'one process': [...program, 'run', '--ranks', String(ranks)],
-  'Open MPI': ['mpirun.openmpi', '--allow-run-as-root', '--oversubscribe', '-n', String(ranks), ...program, 'run'],
-  MPICH: ['mpirun.mpich', '-n', String(ranks), ...program, 'run'],
+  'one process': [...program, '--ranks', String(ranks)],
+  'Open MPI': ['mpirun.openmpi', '--allow-run-as-root', '--oversubscribe', '-n', String(ranks), ...program],
+  MPICH: ['mpirun.mpich', '-n', String(ranks), ...program],
 }
-try {
-  for (const computeSeconds of [0.01, 0])
-    for (const [name, command] of Object.entries(launchers)) {
-      const config = join(folder, 'workload.json')
-      const out = join(folder, 'out')
-      const workload = {
-        framework: 'pytorch',
-        workflow: { train: true },
-        dataset: { format: 'npz', data_folder: join(folder, 'data'), num_files_train: 250 * ranks, record_length_bytes: 4096 },
-        reader: { data_loader: 'pytorch', batch_size: 1, read_threads: 1 },
-        train: { epochs: 4, computation_time: computeSeconds },
-      }
-      writeFileSync(config, JSON.stringify(workload))
-      execFileSync(program[0], [program[1], 'generate', config, '--resume', '-q'])
-      execFileSync(command[0], [...command.slice(1), config, '-o', out, '-q'], { stdio: ['ignore', 'ignore', 'inherit'] })
+
+export function run({ rounds = 3 } = {}) {
+  const dir = scratch('barrier')
+  const workload = (computeSeconds) => ({
+    framework: 'pytorch',
+    workflow: { train: true },
+    dataset: { format: 'npz', data_folder: join(dir, 'data'), num_files_train: 250 * ranks, record_length_bytes: 4096 },
+    reader: { data_loader: 'pytorch', batch_size: 1, read_threads: 1 },
+    train: { epochs: 2, computation_time: computeSeconds },
+  })
+  generate(writeConfig(dir, workload(0)))
+  const rows = {}
+  for (const computeMs of [20, 10, 0]) {
+    const config = writeConfig(join(dir, String(computeMs)), workload(computeMs / 1000))
+    const figures = ([command, ...args]) => {
+      const out = scratch('out')
+      timed(command, [...args, config, '--output', out, '-q'])
       const { train, client } = JSON.parse(readFileSync(join(out, 'result.json'), 'utf8'))
-      const stepUs = (1e6 * train.seconds) / train.steps
-      console.log(
-        `${computeSeconds * 1000} ms steps, ${name}: AU ${train.auPercent.toFixed(2)} %, ${stepUs.toFixed(0)} µs a step, ${client.cpuSeconds.toFixed(2)} CPU s`,
-      )
+      return { auPercent: train.auPercent, stepUs: (1e6 * train.seconds) / train.steps, cpuSeconds: client.cpuSeconds }
     }
-} finally {
-  rmSync(folder, { recursive: true })
+    rows[`steps of ${computeMs} ms`] = sideBySide(
+      rounds,
+      Object.fromEntries(Object.entries(launchers).map(([name, command]) => [name, () => figures(command)])),
+    )
+  }
+  return { title: 'Two ranks, in one process and in two: what the barrier costs', rows }
 }
