@@ -21,6 +21,8 @@ if (unknown.length > 0) {
 
 await ensureBuilt()
 
+/** Nothing to compare where both figures are 0. */
+const ratioText = (ratio) => (Number.isFinite(ratio) ? ratio.toFixed(2) : '-')
 const round = (value) => (Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en') : Number(value.toPrecision(3)).toString())
 
 for (const name of args.length > 0 ? args : all) {
@@ -38,7 +40,7 @@ for (const name of args.length > 0 ? args : all) {
       `${label}\n\n| | ${figures.join(' | ')} |${compared ? ` first ÷ this: ${figures.join(', ')} |` : ''}\n|---|${'---|'.repeat(figures.length + (compared ? 1 : 0))}`,
     )
     for (const [who, value] of Object.entries(alternatives)) {
-      const ratios = compared ? ` ${figures.map((key) => value.ratio[key].toFixed(2)).join(', ')} |` : ''
+      const ratios = compared ? ` ${figures.map((key) => ratioText(value.ratio[key])).join(', ')} |` : ''
       console.log(`| ${who} | ${figures.map((key) => round(value[key])).join(' | ')} |${ratios}`)
     }
     console.log()
