@@ -1,5 +1,7 @@
 // Lists of files that threads can share: computed names cost nothing, listed ones are packed into shared memory once.
+import type { Workload } from '../config/workload.js'
 import type { FileList } from '../order/types.js'
+import { computedFiles } from './naming.js'
 
 /** A list as it travels to a thread. */
 export type PackedList =
@@ -43,7 +45,9 @@ export function packList(list: FileList): PackedList {
   return list instanceof ListedFiles ? list.packed : { kind: 'computed' }
 }
 
-/** The inverse of {@link packList}; `computed` is what the workload's own naming gives. */
-export function unpackList(packed: PackedList, computed: FileList): FileList {
-  return packed.kind === 'listed' ? new ListedFiles(packed) : computed
+/** The inverse of {@link packList}, for both lists of a data set; those that are not listed are named as the workload names them. */
+export function unpackFiles({ train, valid }: PackedFiles, workload: Workload): { train: FileList; valid: FileList } {
+  const computed = computedFiles(workload)
+  const unpack = (packed: PackedList, named: FileList) => (packed.kind === 'listed' ? new ListedFiles(packed) : named)
+  return { train: unpack(train, computed.train), valid: unpack(valid, computed.valid) }
 }

@@ -4,8 +4,7 @@ import { Crew, CrewState } from '../checkpoint/crew.js'
 import { OnlyCheckpoints, type OnlyOptions } from '../checkpoint/only.js'
 import { TrainingCheckpoints } from '../checkpoint/training.js'
 import { barrierAt } from '../cluster/gate.js'
-import { unpackList } from '../dataset/file-lists.js'
-import { computedFiles } from '../dataset/naming.js'
+import { unpackFiles } from '../dataset/file-lists.js'
 import { createPlan } from '../plan/plan.js'
 import { Clock } from './clock.js'
 import { Conductor } from './conductor.js'
@@ -14,8 +13,7 @@ import { SharedState, setPhase } from './shared-state.js'
 import { TraceWriter } from './trace-writer.js'
 
 export function conductorThread(start: ConductorStart, port: MessagePort): void {
-  const computed = computedFiles(start.workload)
-  const files = { train: unpackList(start.files.train, computed.train), valid: unpackList(start.files.valid, computed.valid) }
+  const files = unpackFiles(start.files, start.workload)
   const plan = createPlan(start.workload, start.world, files, start.permutations)
   const trace = start.tracePart === undefined ? undefined : new TraceWriter(start.tracePart)
   const state = new SharedState(start.layout, start.state)

@@ -2,8 +2,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Workload } from '../config/workload.js'
 import { fixedSampleBytes } from '../dataset/dims.js'
-import { unpackList } from '../dataset/file-lists.js'
-import { computedFiles } from '../dataset/naming.js'
+import { unpackFiles } from '../dataset/file-lists.js'
 import { getFormat } from '../formats/index.js'
 import type { ReaderOptions } from '../formats/types.js'
 import { LatencyHistogram } from '../metrics/latency.js'
@@ -30,8 +29,7 @@ export async function readerThread(start: ReaderThreadStart, port: MessagePort):
   const clock = new Clock(start.clockBaseMs)
   const counters = state.meter(start.thread)
   const meter = new IoMeter(counters, state.gauge)
-  const computed = computedFiles(start.workload)
-  const files = { train: unpackList(start.files.train, computed.train), valid: unpackList(start.files.valid, computed.valid) }
+  const files = unpackFiles(start.files, start.workload)
   const plan = createPlan(start.workload, start.world, files, start.permutations)
   const histogram = new LatencyHistogram(start.histogram, 0)
   const trace = start.tracePart === undefined ? undefined : new TraceWriter(start.tracePart)

@@ -3,9 +3,8 @@
 import { fromFirst, together } from '../cluster/agreement.js'
 import type { World } from '../cluster/world.js'
 import type { Workload } from '../config/workload.js'
-import { type PackedList, packList, unpackList } from '../dataset/file-lists.js'
+import { type PackedList, packList, unpackFiles } from '../dataset/file-lists.js'
 import type { Listing } from '../dataset/listing.js'
-import { computedFiles } from '../dataset/naming.js'
 import { ConfigError } from '../errors.js'
 import type { RunLog } from '../output/events.js'
 
@@ -30,8 +29,7 @@ export async function listTogether(world: World, workload: Workload, list: () =>
     const { files, warnings } = await list()
     return { train: portable(packList(files.train)), valid: portable(packList(files.valid)), warnings }
   })
-  const computed = computedFiles(workload)
-  return { files: { train: unpackList(shared(train), computed.train), valid: unpackList(shared(valid), computed.valid) }, warnings }
+  return { files: unpackFiles({ train: shared(train), valid: shared(valid) }, workload), warnings }
 }
 
 type PortableList =

@@ -1,7 +1,6 @@
 // Entry point of a thread that makes batches: it decodes samples straight into its arena of the shared memory, as far ahead as it may.
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
-import { unpackList } from '../dataset/file-lists.js'
-import { computedFiles } from '../dataset/naming.js'
+import { unpackFiles } from '../dataset/file-lists.js'
 import { serializeError } from '../errors.js'
 import type { BatchSink, EpochOrder, FileList } from '../order/types.js'
 import { batchSink } from '../plan/batch-sink.js'
@@ -99,8 +98,7 @@ class LoaderThread {
   private begin({ generation, split, epoch, from, permutations }: ToThread & { kind: 'begin' }): void {
     const { start } = this
     if (this.plan === undefined || permutations !== undefined) {
-      const computed = computedFiles(start.workload)
-      const files = { train: unpackList(start.files.train, computed.train), valid: unpackList(start.files.valid, computed.valid) }
+      const files = unpackFiles(start.files, start.workload)
       this.plan = createPlan(start.workload, start.world, files, permutations)
       this.sink = batchSink(this.plan)
     }
