@@ -87,6 +87,18 @@ export function compiled(name) {
   return binary
 }
 
+/** A Python with boto3 and s3dlio; undefined where none can be made. */
+export function objectsPython() {
+  if (process.env.BENCH_PYTHON !== undefined) return process.env.BENCH_PYTHON
+  const folder = join(root, '.cache', 'objects-python')
+  const python = join(folder, 'bin', 'python')
+  if (existsSync(python)) return python
+  const made =
+    spawnSync('python3', ['-m', 'venv', folder]).status === 0 &&
+    spawnSync(python, ['-m', 'pip', 'install', '--quiet', 'boto3', 's3dlio'], { stdio: 'inherit' }).status === 0
+  return made ? python : undefined
+}
+
 export const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1]
 
 /** Runs the alternatives in turn, `rounds` times, and gives the median of each figure and of each ratio to the first one, pair by pair. */

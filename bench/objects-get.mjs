@@ -1,11 +1,11 @@
 // GETs of objects from a local nginx, plain and over TLS: `dl-driver run` against a bare socket, boto3 and s3dlio, by CPU seconds of the client
 // (start-up included). Needs nginx and openssl; boto3 and s3dlio are compared where `.cache/objects-python` can be made (BENCH_PYTHON: use this one).
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { drive, generate, root, scratch, sideBySide, timed, writeConfig } from './lib.mjs'
+import { drive, generate, objectsPython, root, scratch, sideBySide, timed, writeConfig } from './lib.mjs'
 
 const connections = 8
 const partBytes = 8 << 20
@@ -20,7 +20,7 @@ export async function run({ rounds = 3 } = {}) {
   const dir = scratch('objects')
   const server = await startNginx(dir)
   try {
-    const python = findPython()
+    const python = objectsPython()
     for (const [name, { files, recordBytes }] of Object.entries({ large, small }))
       generate(writeConfig(join(dir, `generate-${name}`), workload(join(dir, 'data', 'bucket', name), files, recordBytes)))
     const rows = {}
@@ -101,18 +101,6 @@ function manyInFlight(dir) {
     memoryBeyondPartsMiB: result.client.maxRssBytes / 2 ** 20 - 512,
     spreadPercent: (100 * (Math.max(...requests) - Math.min(...requests))) / Math.max(...requests),
   }
-}
-
-/** A Python with boto3 and s3dlio; undefined where none can be made. */
-function findPython() {
-  if (process.env.BENCH_PYTHON !== undefined) return process.env.BENCH_PYTHON
-  const folder = join(root, '.cache', 'objects-python')
-  const python = join(folder, 'bin', 'python')
-  if (existsSync(python)) return python
-  const made =
-    spawnSync('python3', ['-m', 'venv', folder]).status === 0 &&
-    spawnSync(python, ['-m', 'pip', 'install', '--quiet', 'boto3', 's3dlio'], { stdio: 'inherit' }).status === 0
-  return made ? python : undefined
 }
 
 async function startNginx(dir) {

@@ -1,11 +1,11 @@
 // Uploads: `dl-driver generate` to an S3 endpoint against boto3's multi-part tool with the same bytes, by CPU seconds of the client and by time
 // (start-up included, generating too). The server is a sink of our own, which keeps sizes and no bytes. boto3 reads its bytes from files in memory.
 // Needs a Python with boto3, made under `.cache/objects-python` (BENCH_PYTHON: use this one).
-import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { driver, generate, node, root, scratch, sideBySide, timed, writeConfig } from './lib.mjs'
+import { driver, generate, node, objectsPython, scratch, sideBySide, timed, writeConfig } from './lib.mjs'
 
 const recordBytes = 24 << 20
 const partBytes = 8 << 20
@@ -58,13 +58,7 @@ export async function run({ rounds = 3 } = {}) {
 
 /** A Python with boto3. */
 function findPython() {
-  if (process.env.BENCH_PYTHON !== undefined) return process.env.BENCH_PYTHON
-  const folder = join(root, '.cache', 'objects-python')
-  const python = join(folder, 'bin', 'python')
-  if (existsSync(python)) return python
-  const made =
-    spawnSync('python3', ['-m', 'venv', folder]).status === 0 &&
-    spawnSync(python, ['-m', 'pip', 'install', '--quiet', 'boto3', 's3dlio'], { stdio: 'inherit' }).status === 0
-  if (!made) throw new Error(`no Python with boto3 can be made in ${folder}; give one by BENCH_PYTHON`)
+  const python = objectsPython()
+  if (python === undefined) throw new Error('no Python with boto3 can be made under .cache; give one by BENCH_PYTHON')
   return python
 }
