@@ -1,6 +1,6 @@
 // Driving the lanes of a thread: blocking, one after the other, or many at a time on its event loop; and sleeping when none has credit.
 import type { MessagePort } from 'node:worker_threads'
-import { runAsync, runBlocking } from '../storage/io.js'
+import { AsyncRunner, runAsync, runBlocking } from '../storage/io.js'
 import type { AsyncStorage, BlockingStorage, Io } from '../storage/types.js'
 import type { Lane } from './lane.js'
 import { type SharedState, threadWord } from './shared-state.js'
@@ -65,6 +65,60 @@ export function driveBlocking(lanes: readonly Lane[], state: SharedState, thread
   for (const lane of lanes) runBlocking(lane.close(), storage)
 }
 
+/**
+ * A group of lanes at work on the event loop. Each answer of the storage takes it on to the next request at once, within the event that
+ * brought the answer, so that a connection which has just become free is the one that is asked next.
+ */
+class GroupDrive {
+  isBusy = false
+  private turns: Generator<Work, boolean, void> | undefined
+  private readonly runner: AsyncRunner<void>
+
+  constructor(
+    private readonly lanes: readonly Lane[],
+    private readonly state: SharedState,
+    storage: AsyncStorage,
+    /** Called when no lane has anything to do, in the same turn as the last look at every lane's credit. */
+    private readonly idle: () => void,
+    private readonly failed: (error: unknown) => void,
+  ) {
+    this.runner = new AsyncRunner(storage, () => this.goOn(), failed)
+  }
+
+  get hasWork(): boolean {
+    return this.lanes.some((lane) => lane.isCalled || lane.hasCredit)
+  }
+
+  start(): void {
+    this.isBusy = true
+    this.goOn()
+  }
+
+  private goOn(): void {
+    try {
+      while (this.next());
+    } catch (error) {
+      this.failed(error)
+    }
+  }
+
+  /** One piece of work; false where the storage, or a sleep, will call for the next, and where there is none. */
+  private next(): boolean {
+    this.turns ??= round(this.lanes, this.state)
+    const turn = this.turns.next()
+    if (!turn.done) {
+      if (typeof turn.value !== 'number') return this.runner.start(turn.value)
+      sleepAtLeast(turn.value).then(() => this.goOn(), this.failed)
+      return false
+    }
+    this.turns = undefined
+    if (turn.value && !this.state.stopped) return true
+    this.isBusy = false
+    this.idle()
+    return false
+  }
+}
+
 /** Drives groups of lanes on the event loop, all groups at a time, until the run is stopped. The first error of a lane is thrown. */
 export async function driveOnEventLoop(
   groups: readonly (readonly Lane[])[],
@@ -77,36 +131,22 @@ export async function driveOnEventLoop(
   const parked = state.thread(thread, threadWord.parked)
   // Nothing else holds the event loop while the thread waits for a wake-up.
   port.on('message', () => {})
-  const busy = new Set<readonly Lane[]>()
   let failure: unknown
-  const drive = async (group: readonly Lane[]): Promise<void> => {
-    for (let worked = true; worked && !state.stopped; ) {
-      const turns = round(group, state)
-      let turn = turns.next()
-      for (; !turn.done; turn = turns.next()) {
-        if (typeof turn.value === 'number') await sleepAtLeast(turn.value)
-        else await runAsync(turn.value, storage)
-      }
-      worked = turn.value
-    }
-    // In the same turn as the last look at every lane's credit: a wake-up after it finds the group idle.
-    busy.delete(group)
+  let lookAgain = () => {}
+  const fail = (error: unknown) => {
+    failure ??= error
     lookAgain()
   }
-  let lookAgain = () => {}
+  state.own = { thread, news: () => lookAgain() }
+  const drives = groups.map((lanes) => new GroupDrive(lanes, state, storage, () => lookAgain(), fail))
   let listens = false
   while (!state.stopped && failure === undefined) {
     // Before the look at the lanes: credit that comes after the look is announced.
     Atomics.store(state.words, parked, 1)
     const seen = Atomics.load(state.words, wake)
-    for (const group of groups) {
-      if (busy.has(group) || !group.some((lane) => lane.isCalled || lane.hasCredit)) continue
-      busy.add(group)
-      drive(group).catch((error) => {
-        failure ??= error
-        lookAgain()
-      })
-    }
+    for (const drive of drives) if (!drive.isBusy && drive.hasWork) drive.start()
+    // A group that was begun may already have given credit to one before it.
+    if (Atomics.load(state.words, wake) !== seen) continue
     // Once begun, listening goes on until there is a wake-up, however often groups end meanwhile.
     if (!listens) {
       const wait = Atomics.waitAsync(state.words, wake, seen)
@@ -118,12 +158,12 @@ export async function driveOnEventLoop(
       })
     }
     // With every group at work, nobody needs a wake-up for credit: groups look for it themselves before they end.
-    if (busy.size === groups.length) Atomics.store(state.words, parked, 0)
+    if (drives.every(({ isBusy }) => isBusy)) Atomics.store(state.words, parked, 0)
     await new Promise<void>((resolve) => {
       lookAgain = resolve
     })
   }
   if (failure !== undefined) throw failure
-  for (const group of groups) if (!busy.has(group)) for (const lane of group) await runAsync(lane.close(), storage)
+  for (const [i, { isBusy }] of drives.entries()) if (!isBusy) for (const lane of groups[i]!) await runAsync(lane.close(), storage)
   port.removeAllListeners('message')
 }

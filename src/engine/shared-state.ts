@@ -81,6 +81,8 @@ export class SharedState {
   private readonly threadBase: number
   private readonly meterByteBase: number
   private seenNews = 0
+  /** The thread that this object belongs to, where it is one of readers on an event loop, and whom to tell that its lanes have credit. */
+  own: { readonly thread: number; readonly news: () => void } | undefined
 
   constructor(
     readonly layout: SharedLayout,
@@ -146,7 +148,9 @@ export class SharedState {
   wake(thread: number): void {
     const at = this.thread(thread, threadWord.wake)
     Atomics.add(this.words, at, 1)
-    if (Atomics.load(this.words, this.thread(thread, threadWord.parked)) !== 0) Atomics.notify(this.words, at)
+    // It is awake, since it is the one that calls: a wake-up through the kernel and its event loop would only take longer.
+    if (thread === this.own?.thread) this.own.news()
+    else if (Atomics.load(this.words, this.thread(thread, threadWord.parked)) !== 0) Atomics.notify(this.words, at)
   }
 
   /** Sleeps until there is news, or for so long; returns at once where there was some since the last call. For the conductor alone. */

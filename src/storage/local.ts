@@ -2,7 +2,7 @@
 import fs from 'node:fs'
 import { StorageError } from '../errors.js'
 import type { IoMeter } from './meter.js'
-import type { AsyncStorage, BlockingStorage, IoRequest } from './types.js'
+import type { AsyncStorage, BlockingStorage, IoRequest, Pending } from './types.js'
 
 /** O_DIRECT wants offsets, lengths and memory aligned to the device's logical blocks, which are at most a page. */
 export const directAlignment = 4096
@@ -129,32 +129,34 @@ export class AsyncLocalStorage implements AsyncStorage {
     this.access = new LocalAccess(direct, meter)
   }
 
-  perform(request: IoRequest): Promise<number> {
+  perform(request: IoRequest): Pending {
     const { access } = this
-    return new Promise((resolve, reject) => {
-      const done = (error: NodeJS.ErrnoException | null, value: number) => (error ? reject(access.fail(error, request)) : resolve(value))
-      switch (request.op) {
-        case 'open':
-          fs.open(request.uri, access.openFlags(), (error, handle) => {
-            if (!error) access.meter.opened()
-            done(error, handle)
-          })
-          return
-        case 'size':
-          fs.fstat(request.handle, (error, stats) => done(error, error ? 0 : stats.size))
-          return
-        case 'read': {
-          const { position, length } = access.place(request)
-          access.meter.readStarts()
-          fs.read(request.handle, request.window.bytes, 0, length, position, (error, bytesRead) => {
-            access.meter.readEnds(error ? 0 : bytesRead)
-            done(error, error ? 0 : access.settle(request, position, bytesRead))
-          })
-          return
+    return {
+      answer: (answered, failed) => {
+        const done = (error: NodeJS.ErrnoException | null, value: number) => (error ? failed(access.fail(error, request)) : answered(value))
+        switch (request.op) {
+          case 'open':
+            fs.open(request.uri, access.openFlags(), (error, handle) => {
+              if (!error) access.meter.opened()
+              done(error, handle)
+            })
+            return
+          case 'size':
+            fs.fstat(request.handle, (error, stats) => done(error, error ? 0 : stats.size))
+            return
+          case 'read': {
+            const { position, length } = access.place(request)
+            access.meter.readStarts()
+            fs.read(request.handle, request.window.bytes, 0, length, position, (error, bytesRead) => {
+              access.meter.readEnds(error ? 0 : bytesRead)
+              done(error, error ? 0 : access.settle(request, position, bytesRead))
+            })
+            return
+          }
+          case 'close':
+            fs.close(request.handle, (error) => done(error, 0))
         }
-        case 'close':
-          fs.close(request.handle, (error) => done(error, 0))
-      }
-    })
+      },
+    }
   }
 }

@@ -34,8 +34,17 @@ export interface BlockingStorage {
   perform(request: IoRequest): number
 }
 
+/** An answer that is not at hand yet. */
+export interface Pending {
+  /**
+   * Says whom to call, once, when the answer has come; never from within. A storage may call from the very event that brings the answer:
+   * a turn of the microtask queue for each request is a noticeable part of what a small object costs.
+   */
+  answer(done: (answer: number) => void, failed: (error: unknown) => void): void
+}
+
 /** What carries out requests on an event loop. */
 export interface AsyncStorage {
-  /** A number where the answer is at hand, which is cheaper than a promise. Throws or rejects with the storage's error. */
-  perform(request: IoRequest): number | Promise<number>
+  /** A number where the answer is at hand. Throws, or answers later, with the storage's error. */
+  perform(request: IoRequest): number | Pending
 }

@@ -10,7 +10,7 @@ import { defaultReadOptions } from '#src/storage/object/read-options.js'
 import { ObjectStorage, type ObjectStorageOptions } from '#src/storage/object/storage.js'
 import type { AccessGrant } from '#src/storage/object/types.js'
 import type { Io } from '#src/storage/types.js'
-import { type FaultServer, startFaultServer } from './fault-server.js'
+import { type Fault, type FaultServer, startFaultServer } from './fault-server.js'
 
 const content = randomBytes(300_000)
 let server: FaultServer
@@ -77,8 +77,6 @@ test('an object that is read front to back is asked for once, without a range, a
     Array.from({ length: 3 }, () => ['GET', '/data/k', undefined]),
   )
   assert.equal(new Set(server.requests.map(({ connection }) => connection)).size, 1)
-  // A fetch is over a moment after its last byte has come.
-  await new Promise(setImmediate)
   const { endpoints, attempts, retries } = meter.record([server.url])
   assert.equal(endpoints[0]!.requests, 3)
   assert.equal(endpoints[0]!.bytes, 3 * content.length)
@@ -104,6 +102,36 @@ test('the bytes are those stored for any size, piece, part and number of parts i
       },
     ),
     { numRuns: 40 },
+  )
+})
+
+test('objects read one after the other on a kept connection are those stored, however heads and bodies are cut up on the way', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.integer({ min: 0, max: 150_000 }), { minLength: 2, maxLength: 4 }),
+      fc.integer({ min: 1000, max: 70_000 }),
+      fc.constantFrom<[string, Fault]>(
+        ['whole', {}],
+        ['small pieces', { pieceBytes: 700 }],
+        ['pieces', { pieceBytes: 20_000 }],
+        ['chunks', { chunkBytes: 3000 }],
+        ['a long head', { edit: ({ headers }) => (headers['x-long'] = 'y'.repeat(5000)) }],
+        ['a head nearly too long to stay', { edit: ({ headers }) => (headers['x-long'] = 'y'.repeat(3800)) }],
+      ),
+      fc.constantFrom<Partial<ObjectStorageOptions>>({}, { partBytes: 40_000 }, { access: 'ranges' }),
+      async (sizes, requestBytes, [, fault], changes) => {
+        server.fault = () => fault
+        const before = server.connections
+        const { storage, port } = open({ ...changes, requestBytes })
+        for (const [i, size] of sizes.entries()) {
+          server.objects.set('x', content.subarray(i, i + size))
+          assert.deepEqual(await runAsync(readAll(port, 's3://data/x', requestBytes), storage), content.subarray(i, i + size))
+        }
+        assert.equal(server.connections - before, 1)
+        storage.close()
+      },
+    ),
+    { numRuns: 60 },
   )
 })
 

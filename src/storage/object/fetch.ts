@@ -210,14 +210,27 @@ export class Fetch implements ObjectRequest, BodySink, Retrying {
     return discarding
   }
 
+  landing(): Uint8Array | undefined {
+    return this.sink.landing?.()
+  }
+
+  landed(headBytes: number, byteLength: number): void {
+    this.advance(byteLength)
+    this.sink.landed!(headBytes, byteLength)
+  }
+
   space(): Uint8Array | undefined {
     return this.sink.space()
   }
 
   filled(byteLength: number): void {
+    this.advance(byteLength)
+    this.sink.filled(byteLength)
+  }
+
+  private advance(byteLength: number): void {
     this.at += byteLength
     if (this.bodyEnd >= 0 && this.at > this.bodyEnd) throw new HttpFault('badResponse', 'the body is longer than its head says')
-    this.sink.filled(byteLength)
   }
 
   judge({ error }: FailedAttempt): Verdict {

@@ -1,9 +1,9 @@
 // Objects behind the I/O seam: reads are answered from GETs whose bodies land in the reader's window.
 import { StorageError } from '../../errors.js'
-import type { AsyncStorage, IoRequest, Window } from '../types.js'
-import { discarding, Fetch } from './fetch.js'
+import type { AsyncStorage, IoRequest, Pending, Window } from '../types.js'
+import { discarding, Fetch, type FetchEnds } from './fetch.js'
 import { type ClientMeters, HttpClient } from './http/client.js'
-import type { BodySink } from './http/connection.js'
+import { type BodySink, mostLandedHeadBytes } from './http/connection.js'
 import { OpenedObject } from './opened.js'
 import type { ObjectReadOptions } from './read-options.js'
 import { Route } from './route.js'
@@ -58,7 +58,7 @@ export class ObjectStorage implements AsyncStorage {
     this.route.renew(grant)
   }
 
-  perform(request: IoRequest): number | Promise<number> {
+  perform(request: IoRequest): number | Pending {
     switch (request.op) {
       case 'open':
         return this.open(request.uri)
@@ -100,8 +100,8 @@ export class ObjectStorage implements AsyncStorage {
     }
   }
 
-  private size(object: OpenedObject): number | Promise<number> {
-    return object.size >= 0 ? object.size : this.askSize(object)
+  private size(object: OpenedObject): number | Pending {
+    return object.size >= 0 ? object.size : { answer: (done, failed) => this.askSize(object).then(done, failed) }
   }
 
   private async askSize(object: OpenedObject): Promise<number> {
@@ -116,22 +116,25 @@ export class ObjectStorage implements AsyncStorage {
   }
 
   private fetch(object: OpenedObject, begin: number, end: number, sink: BodySink, method: 'GET' | 'HEAD' = 'GET'): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const fetched = () => {
-        this.single.delete(fetch)
-        resolve()
-      }
-      const fetchFailed = (error: unknown) => {
-        this.single.delete(fetch)
-        reject(error)
-      }
-      const fetch = new Fetch(this.client, this.route, object, begin, end, sink, false, { fetched, fetchFailed }, method)
-      this.single.add(fetch)
-      fetch.start()
-    })
+    return new Promise((fetched, fetchFailed) => this.fetchAlone(object, begin, end, sink, { fetched, fetchFailed }, method))
   }
 
-  private read(handle: Handle, { byteOffset, byteLength, window }: IoRequest): number | Promise<number> {
+  /** A fetch that is no stream's. */
+  private fetchAlone(object: OpenedObject, begin: number, end: number, sink: BodySink, ends: FetchEnds, method: 'GET' | 'HEAD'): void {
+    const fetched = () => {
+      this.single.delete(fetch)
+      ends.fetched()
+    }
+    const fetchFailed = (error: unknown) => {
+      this.single.delete(fetch)
+      ends.fetchFailed(error)
+    }
+    const fetch = new Fetch(this.client, this.route, object, begin, end, sink, false, { fetched, fetchFailed }, method)
+    this.single.add(fetch)
+    fetch.start()
+  }
+
+  private read(handle: Handle, { byteOffset, byteLength, window }: IoRequest): number | Pending {
     const { requestBytes, access } = this.options
     if (access === 'stream' && byteLength === requestBytes && byteOffset === handle.next * requestBytes) {
       handle.stream ??= this.startStream(handle, window)
@@ -150,7 +153,7 @@ export class ObjectStorage implements AsyncStorage {
   }
 
   /** Exactly the bytes asked, by a request of their own; a stream that is under way ends. */
-  private async readRange(handle: Handle, byteOffset: number, byteLength: number, window: Window): Promise<number> {
+  private readRange(handle: Handle, byteOffset: number, byteLength: number, window: Window): number | Pending {
     const { object } = handle
     handle.stream?.abort()
     handle.stream = undefined
@@ -158,16 +161,52 @@ export class ObjectStorage implements AsyncStorage {
     window.begin = 0
     window.end = 0
     if (byteLength === 0 || (object.size >= 0 && byteOffset >= object.size)) return 0
-    let got = 0
-    const sink: BodySink = {
-      space: () => (got < byteLength ? window.bytes.subarray(got, byteLength) : undefined),
-      filled: (bytes) => {
-        got += bytes
+    return {
+      answer: (done, fetchFailed) => {
+        const sink = new RangeSink(window, byteLength)
+        const fetched = () => done(sink.show())
+        this.fetchAlone(object, byteOffset, byteOffset + byteLength, sink, { fetched, fetchFailed }, 'GET')
       },
     }
-    await this.fetch(object, byteOffset, byteOffset + byteLength, sink)
-    window.end = got
-    return got
+  }
+}
+
+/** A read of its own into a window, behind the response's head where both come at once. */
+class RangeSink implements BodySink {
+  private begin = 0
+  private got = 0
+
+  constructor(
+    private readonly window: Window,
+    private readonly byteLength: number,
+  ) {}
+
+  landing(): Uint8Array | undefined {
+    const { window, byteLength, got } = this
+    return got === 0 && window.bytes.length >= mostLandedHeadBytes + byteLength
+      ? window.bytes.subarray(0, mostLandedHeadBytes + byteLength)
+      : undefined
+  }
+
+  landed(headBytes: number, byteLength: number): void {
+    this.begin = headBytes
+    this.got = byteLength
+  }
+
+  space(): Uint8Array | undefined {
+    const { window, begin, got, byteLength } = this
+    return got < byteLength ? window.bytes.subarray(begin + got, begin + byteLength) : undefined
+  }
+
+  filled(byteLength: number): void {
+    this.got += byteLength
+  }
+
+  /** Shows the reader what has come. */
+  show(): number {
+    this.window.begin = this.begin
+    this.window.end = this.begin + this.got
+    return this.got
   }
 }
 

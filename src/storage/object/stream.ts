@@ -1,27 +1,26 @@
 // An object read front to back. Its pieces lie in a ring of places in the reader's window: while the reader looks at one, the next are filled,
 // by one GET after the other, or by several ranged GETs at once.
-import type { Window } from '../types.js'
+import { strideOf } from '../io.js'
+import type { Pending, Window } from '../types.js'
 import { Fetch, type FetchEnds } from './fetch.js'
 import type { HttpClient } from './http/client.js'
 import type { BodySink } from './http/connection.js'
 import type { OpenedObject } from './opened.js'
 import type { Route } from './route.js'
 
-const pageBytes = 4096
-
-/** Pieces of a window begin on pages, wherever the one before ends. */
-export const strideOf = (pieceBytes: number) => Math.ceil(pieceBytes / pageBytes) * pageBytes
-
 interface Waiter {
   readonly piece: number
-  readonly resolve: (bytes: number) => void
-  readonly reject: (error: unknown) => void
+  readonly done: (bytes: number) => void
+  readonly failed: (error: unknown) => void
 }
 
-export abstract class ObjectStream {
+/** As an answer it is the piece that was read last. */
+export abstract class ObjectStream implements Pending {
   /** Pieces that have a place in the window. */
   protected readonly places: number
   private readonly stride: number
+  /** By place: bytes of a response's head that lie before its piece. */
+  private readonly headBytes: number[]
   /** The piece that the reader has, or waits for; the ones before are no longer needed. */
   protected wanted = 0
   private waiter: Waiter | undefined
@@ -37,17 +36,19 @@ export abstract class ObjectStream {
   ) {
     this.stride = strideOf(pieceBytes)
     this.places = Math.max(1, Math.min(mostPlaces, Math.floor(window.bytes.length / this.stride)))
+    this.headBytes = new Array<number>(this.places).fill(0)
   }
 
   /** Answers with piece `piece`, which is the one that was read last or the next one. */
-  read(piece: number): number | Promise<number> {
+  read(piece: number): number | Pending {
     this.wanted = piece
     if (this.failure !== undefined) throw this.failure.error
     this.goOn()
-    if (this.has(piece)) return this.show(piece)
-    return new Promise((resolve, reject) => {
-      this.waiter = { piece, resolve, reject }
-    })
+    return this.has(piece) ? this.show(piece) : this
+  }
+
+  answer(done: (bytes: number) => void, failed: (error: unknown) => void): void {
+    this.waiter = { piece: this.wanted, done, failed }
   }
 
   /** Gives up what is in flight; nothing is written to the window any more. */
@@ -58,14 +59,27 @@ export abstract class ObjectStream {
   /** Whether a piece has come in full, or the object ends before or within it. */
   protected abstract has(piece: number): boolean
 
-  protected baseOf(piece: number): number {
-    return (piece % this.places) * this.stride
+  private baseOf(piece: number): number {
+    const place = piece % this.places
+    return place * this.stride + this.headBytes[place]!
   }
 
   /** Memory of a piece from its byte `from` on. */
   protected memory(piece: number, from: number): Uint8Array {
+    if (from === 0) this.beginsBehind(piece, 0)
     const base = this.baseOf(piece)
     return this.window.bytes.subarray(base + from, base + this.pieceBytes)
+  }
+
+  /** Memory of a piece of which nothing has come, for a response's head with the piece behind it; undefined where a window has no room for both. */
+  protected landingOf(piece: number): Uint8Array | undefined {
+    const begin = (piece % this.places) * this.stride
+    return begin + this.stride <= this.window.bytes.length ? this.window.bytes.subarray(begin, begin + this.pieceBytes) : undefined
+  }
+
+  /** The piece begins behind so many bytes of a head. */
+  protected beginsBehind(piece: number, headBytes: number): void {
+    this.headBytes[piece % this.places] = headBytes
   }
 
   /** To be called when more pieces may have come. */
@@ -73,13 +87,14 @@ export abstract class ObjectStream {
     const { waiter } = this
     if (waiter === undefined || !this.has(waiter.piece)) return
     this.waiter = undefined
-    waiter.resolve(this.show(waiter.piece))
+    waiter.done(this.show(waiter.piece))
   }
 
   protected fail(error: unknown): void {
     this.failure ??= { error }
-    this.waiter?.reject(error)
+    const { waiter } = this
     this.waiter = undefined
+    waiter?.failed(error)
   }
 
   private show(piece: number): number {
@@ -132,8 +147,9 @@ export class SerialStream extends ObjectStream implements BodySink, FetchEnds {
     this.fail(error)
   }
 
+  /** The last piece is there when its response is over: whoever has it may close the object, and the connection is to be kept. */
   protected has(piece: number): boolean {
-    return this.at >= (piece + 1) * this.pieceBytes || this.ended || (this.object.size >= 0 && this.at >= this.object.size)
+    return this.ended || (this.at >= (piece + 1) * this.pieceBytes && this.at !== this.object.size)
   }
 
   private hasRoom(): boolean {
@@ -149,6 +165,15 @@ export class SerialStream extends ObjectStream implements BodySink, FetchEnds {
   filled(byteLength: number): void {
     this.at += byteLength
     this.progress()
+  }
+
+  landing(): Uint8Array | undefined {
+    return this.at % this.pieceBytes === 0 && this.hasRoom() ? this.landingOf(this.at / this.pieceBytes) : undefined
+  }
+
+  landed(headBytes: number, byteLength: number): void {
+    this.beginsBehind(this.at / this.pieceBytes, headBytes)
+    this.filled(byteLength)
   }
 
   abort(): void {
@@ -178,6 +203,11 @@ export class ParallelStream extends ObjectStream {
     const sink: BodySink = {
       space: () => (from < pieceBytes ? this.memory(piece, from) : undefined),
       filled: (byteLength) => {
+        from += byteLength
+      },
+      landing: () => (from === 0 ? this.landingOf(piece) : undefined),
+      landed: (headBytes, byteLength) => {
+        this.beginsBehind(piece, headBytes)
         from += byteLength
       },
     }

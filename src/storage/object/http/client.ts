@@ -21,6 +21,8 @@ export interface ObjectRequest {
   readonly range: string
   /** Value of the If-Match header, or ''. */
   readonly ifMatch: string
+  /** Memory for head and body at once, as {@link BodySink.landing}. */
+  landing(): Uint8Array | undefined
   /** Where the body goes; undefined where the response is not the object: it then becomes a fault. Throws what ends the request. */
   accept(head: ResponseHead): BodySink | undefined
   /** The request goes to this endpoint. */
@@ -55,7 +57,8 @@ export class HttpClient {
   private region: string | undefined
   private readonly tls: TlsMemory
   private home: Destination
-  private readonly active = new Set<Running>()
+  /** Requests in flight, in no order; each knows its place. */
+  private readonly active: Running[] = []
   private watch: NodeJS.Timeout | undefined
   private readonly closing = new AbortController()
 
@@ -124,7 +127,7 @@ export class HttpClient {
       return
     }
     const running = new Running(this, request, this.textOf(request, target.origin, pathPrefix), connection, target)
-    this.active.add(running)
+    running.place = this.active.push(running) - 1
     this.watch ??= this.startWatch()
     this.meters.io.readStarts()
     connection.send(running)
@@ -136,12 +139,16 @@ export class HttpClient {
     clearInterval(this.watch)
     this.watch = undefined
     this.home.endpoints.close()
-    for (const running of this.active) running.abort()
+    for (const running of [...this.active]) running.abort()
   }
 
   /** A request is over: `bytes` came in. */
-  ended(running: Running, bytes: number): void {
-    this.active.delete(running)
+  ended({ place }: Running, bytes: number): void {
+    const last = this.active.pop()!
+    if (last.place !== place) {
+      this.active[place] = last
+      last.place = place
+    }
     this.meters.io.readEnds(bytes)
   }
 
@@ -182,8 +189,8 @@ export class HttpClient {
       wasLate = nowMs - lastMs > 2 * periodMs && !wasLate
       lastMs = nowMs
       if (wasLate) return
-      for (const running of this.active) running.check(nowMs)
-      if (this.active.size > 0) return
+      for (const running of [...this.active]) running.check(nowMs)
+      if (this.active.length > 0) return
       clearInterval(this.watch)
       this.watch = undefined
     }, periodMs)
@@ -203,6 +210,8 @@ async function resolve(origin: Origin, { origins }: Endpoints): Promise<void> {
 /** One request on one connection. */
 class Running implements Exchange, RequestHandle {
   readonly isHead: boolean
+  /** Its index among the client's requests in flight. */
+  place = -1
   private readonly beginMs = performance.now()
   private headMs = 0
   /** The connection may serve others by now. */
@@ -222,16 +231,20 @@ class Running implements Exchange, RequestHandle {
     this.isHead = what.method === 'HEAD'
   }
 
-  begins(head: ResponseHead): BodySink {
-    this.headMs = performance.now()
-    this.stretchMs = this.headMs
+  landing(): Uint8Array | undefined {
+    return this.what.landing()
+  }
+
+  begins(head: ResponseHead, nowMs: number): BodySink {
+    this.headMs = nowMs
+    this.stretchMs = nowMs
     const sink = this.what.accept(head)
     if (sink !== undefined) return sink
     this.refusal = { head, text: new ErrorText() }
     return this.refusal.text
   }
 
-  ends(): void {
+  ends(nowMs: number): void {
     const { client, target, connection, refusal, headMs, beginMs } = this
     this.isOver = true
     if (!connection.isDead) target.idle.push(connection)
@@ -244,7 +257,7 @@ class Running implements Exchange, RequestHandle {
     }
     const bytes = connection.bodyBytes
     client.ended(this, bytes)
-    client.meters.objects.answered(target.origin.index, headMs - beginMs, performance.now() - beginMs, bytes)
+    client.meters.objects.answered(target.origin.index, headMs - beginMs, nowMs - beginMs, bytes)
     this.what.done()
   }
 

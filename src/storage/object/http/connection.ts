@@ -1,5 +1,6 @@
-// One kept connection: requests go out one after the other, bodies come in straight to where they are wanted. Bytes that follow a head or a
-// chunk's length in the same packet, or that come while there is no room, pass through the connection's own small memory and are copied.
+// One kept connection: requests go out one after the other, bodies come in straight to where they are wanted. Where that is known as the request
+// goes out, head and body come in one read, and the body stays where it landed. Other bytes that follow a head or a chunk's length in the same
+// packet, or that come while there is no room, pass through the connection's own small memory and are copied.
 import type { Socket } from 'node:net'
 import { HttpFault } from './faults.js'
 import { excerpt, findHeadEnd, mostHeadBytes, parseHead, type ResponseHead } from './head.js'
@@ -10,15 +11,24 @@ export interface BodySink {
   space(): Uint8Array | undefined
   /** `byteLength` bytes have been put to the begin of what {@link space} gave last. Throws what ends the exchange. */
   filled(byteLength: number): void
+  /** Memory for a response's head with the begin of its body behind it; undefined, as where this is absent: the head comes for itself. */
+  landing?(): Uint8Array | undefined
+  /** The body's first `byteLength` bytes lie in what {@link landing} gave, behind `headBytes` others. Throws what ends the exchange. */
+  landed?(headBytes: number, byteLength: number): void
 }
+
+/** A longer head does not stay where it landed: there is no more room for it. */
+export const mostLandedHeadBytes = 4096
 
 /** A request and what becomes of its response. Of `ends` and `fails` exactly one is called, once. */
 export interface Exchange {
   readonly request: string
   readonly isHead: boolean
+  /** As of the sink that the body of a good response goes to. Asked once, after the request was sent. */
+  landing(): Uint8Array | undefined
   /** The head of the final response: says where its body goes. Throws what ends the exchange (and the connection). */
-  begins(head: ResponseHead): BodySink
-  ends(): void
+  begins(head: ResponseHead, nowMs: number): BodySink
+  ends(nowMs: number): void
   fails(error: Error): void
 }
 
@@ -45,6 +55,12 @@ export class Connection {
   private end = 0
   /** Whether the memory that was handed to the socket last is the sink's. */
   private direct = false
+  /** The memory that was handed to the socket last, where a head is to land in it. */
+  private landing: Uint8Array | undefined
+  /** Bytes of the body that have landed behind the head at hand. */
+  private landedBytes = 0
+  /** Monotonic time of the last bytes. */
+  private nowMs = 0
   private stands = false
   private interim = 0
   /** Responses that this connection has brought. */
@@ -96,6 +112,7 @@ export class Connection {
   proceed(): void {
     if (!this.stands) return
     this.stands = false
+    this.nowMs = performance.now()
     this.run()
     if (!this.stands && this.state !== 'dead') this.socket.resume()
   }
@@ -108,6 +125,7 @@ export class Connection {
     const { exchange } = this
     this.exchange = undefined
     this.sink = undefined
+    this.landing = undefined
     this.onDead()
     exchange?.fails(error)
   }
@@ -124,6 +142,8 @@ export class Connection {
   /** Memory for the next bytes of the socket; never empty. */
   private nextMemory(): Uint8Array {
     this.direct = false
+    this.landing = this.state === 'head' && this.begin === this.end ? this.exchange!.landing() : undefined
+    if (this.landing !== undefined) return this.landing
     const pure = this.state === 'body' || this.state === 'chunkData'
     if (pure && !this.stands && this.begin === this.end) {
       const space = this.sink!.space()
@@ -139,7 +159,7 @@ export class Connection {
       this.end = 0
       return this.own
     }
-    if (this.end === this.own.length) this.enlarge()
+    if (this.end === this.own.length) this.enlarge(this.own.length)
     return this.own.subarray(this.end)
   }
 
@@ -149,8 +169,9 @@ export class Connection {
     this.socket.pause()
   }
 
-  private enlarge(): void {
-    const larger = Buffer.allocUnsafeSlow(Math.max(2 * (this.end - this.begin), 16 * headPieceBytes))
+  /** Makes room for at least so many bytes behind what is held. */
+  private enlarge(byteLength: number): void {
+    const larger = Buffer.allocUnsafeSlow(this.end - this.begin + Math.max(byteLength, 15 * headPieceBytes))
     this.own.copy(larger, 0, this.begin, this.end)
     this.end -= this.begin
     this.begin = 0
@@ -161,20 +182,23 @@ export class Connection {
   private take(byteLength: number): boolean {
     if (this.state === 'dead') return false
     this.received += byteLength
-    if (this.direct) {
+    this.nowMs = performance.now()
+    if (this.landing !== undefined) this.takeLanding(this.landing, byteLength)
+    else if (this.direct) {
       this.direct = false
       if (byteLength > this.left) {
         this.fail(new HttpFault('badResponse', 'the server sends more than its response has'))
         return false
       }
+      this.left -= byteLength
+      this.bodyBytes += byteLength
       try {
         this.sink!.filled(byteLength)
       } catch (error) {
         this.fail(error as Error)
-        return false
       }
-      this.left -= byteLength
-      this.bodyBytes += byteLength
+      // Whoever was told may have given it up, too.
+      if (!this.isAlive()) return false
       if (this.left > 0) return true
     } else {
       this.end += byteLength
@@ -185,6 +209,41 @@ export class Connection {
     }
     this.run()
     return !this.stands && this.isAlive()
+  }
+
+  /** A head, or the begin of one, came to where the body is to lie. Own memory is empty. */
+  private takeLanding(memory: Uint8Array, byteLength: number): void {
+    const headEnd = findHeadEnd(memory, 0, Math.min(byteLength, mostLandedHeadBytes))
+    const kept = headEnd < 0 ? byteLength : headEnd
+    this.begin = 0
+    this.end = 0
+    this.hold(memory.subarray(0, kept))
+    this.landing = memory
+    this.landedBytes = byteLength - kept
+    this.run()
+    this.landing = undefined
+  }
+
+  /** Appends to the own memory. */
+  private hold(bytes: Uint8Array): void {
+    if (bytes.length > this.own.length - this.end) this.enlarge(bytes.length)
+    this.own.set(bytes, this.end)
+    this.end += bytes.length
+  }
+
+  /** What has landed behind the head goes on as body: it stays where it is, if that is where it belongs. */
+  private takeLanded(headBytes: number): void {
+    const { landedBytes, sink } = this
+    this.landedBytes = 0
+    if (this.state !== 'body' || sink?.landed === undefined) {
+      this.hold(this.landing!.subarray(headBytes, headBytes + landedBytes))
+      return
+    }
+    if (landedBytes > this.left) throw new HttpFault('badResponse', 'the server sends more than its response has')
+    this.left -= landedBytes
+    this.bodyBytes += landedBytes
+    sink.landed(headBytes, landedBytes)
+    if (this.left === 0 && this.isAlive()) this.finish()
   }
 
   private isAlive(): boolean {
@@ -246,16 +305,24 @@ export class Connection {
       return false
     }
     const head = parseHead(this.own.toString('latin1', this.begin, headEnd), Date.now())
+    const headBytes = headEnd - this.begin
     this.begin = headEnd
-    if (head.status < 200) {
-      if (head.status === 101) throw new HttpFault('badResponse', 'the server wants to speak another protocol (status 101)')
-      if (++this.interim > mostInterimResponses)
-        throw new HttpFault('badResponse', `more than ${mostInterimResponses} interim responses (status ${head.status})`)
-      return true
-    }
+    if (head.status < 200) this.passInterim(head)
+    else this.beginBody(head)
+    if (this.landedBytes > 0 && this.isAlive()) this.takeLanded(headBytes)
+    return true
+  }
+
+  private passInterim({ status }: ResponseHead): void {
+    if (status === 101) throw new HttpFault('badResponse', 'the server wants to speak another protocol (status 101)')
+    if (++this.interim > mostInterimResponses)
+      throw new HttpFault('badResponse', `more than ${mostInterimResponses} interim responses (status ${status})`)
+  }
+
+  private beginBody(head: ResponseHead): void {
     this.head = head
     this.headArrived = true
-    this.sink = this.exchange!.begins(head)
+    this.sink = this.exchange!.begins(head, this.nowMs)
     if (this.exchange!.isHead || head.status === 204 || head.status === 304) this.finish()
     else if (head.chunked) this.state = 'chunkLine'
     else if (head.contentLength < 0)
@@ -265,7 +332,6 @@ export class Connection {
       this.state = 'body'
       if (this.left === 0) this.finish()
     }
-    return true
   }
 
   /** Copies body bytes from the own memory to the sink; false where more bytes or more room are needed. */
@@ -283,6 +349,7 @@ export class Connection {
       this.left -= n
       this.bodyBytes += n
       this.sink!.filled(n)
+      if (!this.isAlive()) return false
     }
     if (this.state === 'chunkData') this.state = 'chunkEnd'
     else this.finish()
@@ -309,11 +376,11 @@ export class Connection {
     this.served++
     this.state = 'idle'
     // Half a second for the way: a request must not cross the server's closing.
-    this.usableUntilMs = performance.now() + head!.keepAliveMs - 500
+    this.usableUntilMs = this.nowMs + head!.keepAliveMs - 500
     // Bytes behind the response are nobody's: what comes next could not be told apart from them.
-    const kept = head!.keepAlive && head!.keepAliveMs > 500 && this.begin === this.end
+    const kept = head!.keepAlive && head!.keepAliveMs > 500 && this.begin === this.end && this.landedBytes === 0
     if (!kept) this.fail(new HttpFault('reset', 'not to be used again'))
-    exchange!.ends()
+    exchange!.ends(this.nowMs)
   }
 }
 

@@ -48,11 +48,10 @@ const broken = (detail: string) => new HttpFault('badResponse', detail)
 /** Parses a head, as latin1 text up to and with its blank line. Throws HttpFault (`badResponse`). */
 export function parseHead(text: string, nowMs: number): ResponseHead {
   let lineEnd = text.indexOf('\r\n')
-  const status = statusLine.exec(text.slice(0, lineEnd))
-  if (status === null) throw broken(`the response does not begin with an HTTP/1.1 status line but with ${excerpt(text)}`)
+  const { status, reason, isLatest } = statusOf(text.slice(0, lineEnd))
   const head = {
-    status: Number(status[2]),
-    reason: status[3] ?? '',
+    status,
+    reason,
     contentLength: -1,
     chunked: false,
     rangeBegin: -1,
@@ -60,7 +59,7 @@ export function parseHead(text: string, nowMs: number): ResponseHead {
     rangeTotal: -1,
     etag: '',
     lastModified: '',
-    keepAlive: status[1] === '1',
+    keepAlive: isLatest,
     keepAliveMs: Number.POSITIVE_INFINITY,
     retryAfterMs: undefined as number | undefined,
     location: '',
@@ -85,6 +84,21 @@ export function parseHead(text: string, nowMs: number): ResponseHead {
   // RFC 9112, 6.3: both at once is how requests are smuggled; a benchmark need not guess.
   if (head.chunked && head.contentLength >= 0) throw broken('the response has both Content-Length and Transfer-Encoding')
   return head
+}
+
+/** The usual answers, which make up nearly all of them. */
+const usual = new Map(
+  [200, 206].flatMap((status) =>
+    ['OK', 'Partial Content'].map((reason) => [`HTTP/1.1 ${status} ${reason}`, { status, reason, isLatest: true }]),
+  ),
+)
+
+function statusOf(line: string): { status: number; reason: string; isLatest: boolean } {
+  const known = usual.get(line)
+  if (known !== undefined) return known
+  const parts = statusLine.exec(line)
+  if (parts === null) throw broken(`the response does not begin with an HTTP/1.1 status line but with ${excerpt(line)}`)
+  return { status: Number(parts[2]), reason: parts[3] ?? '', isLatest: parts[1] === '1' }
 }
 
 /** Lengths of the names that {@link takeHeader} knows, by their first letter: most headers of most responses are passed over by this alone. */
@@ -140,6 +154,10 @@ function takeHeader(head: Mutable, name: string, value: string, nowMs: number): 
       head.lastModified = value
       return
     case 'connection': {
+      if (value === 'keep-alive') {
+        head.keepAlive = true
+        return
+      }
       const tokens = value.toLowerCase().split(/\s*,\s*/)
       if (tokens.includes('close')) head.keepAlive = false
       else if (tokens.includes('keep-alive')) head.keepAlive = true

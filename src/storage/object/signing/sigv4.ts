@@ -21,6 +21,12 @@ interface SignedSet {
   readonly order: readonly string[]
 }
 
+/** What stands around a path in the canonical request, and the header lines up to the signature. */
+interface Frame {
+  readonly canonicalEnd: string
+  readonly linesBegin: string
+}
+
 export class SigV4Signer implements RequestSigner {
   readonly query = ''
   /** Fixed headers by lower-case name, values trimmed and inner blanks folded. */
@@ -36,6 +42,8 @@ export class SigV4Signer implements RequestSigner {
   private toSignBegin = ''
   /** The header lines of this second up to the names of the signed headers. */
   private linesBegin = ''
+  /** By host: what is the same in this second for all requests of one method without Range and If-Match. */
+  private readonly plain = new Map<string, Frame>()
 
   constructor(
     private readonly credentials: Credentials,
@@ -52,18 +60,37 @@ export class SigV4Signer implements RequestSigner {
 
   headers(request: RequestLine): string {
     this.setTime(request.nowMs)
+    const { canonicalEnd, linesBegin } = this.frame(request)
+    const canonical = `${request.method}\n${request.path}${canonicalEnd}`
+    const signature = this.dayHash.digest(this.toSignBegin + hash('sha256', canonical, 'hex'), 'hex')
+    return `${linesBegin}${signature}\r\n`
+  }
+
+  private frame(request: RequestLine): Frame {
+    if (request.range !== '' || request.ifMatch !== '') return this.makeFrame(request)
+    let frame = this.plain.get(request.host)
+    if (frame === undefined) {
+      frame = this.makeFrame(request)
+      this.plain.set(request.host, frame)
+    }
+    return frame
+  }
+
+  private makeFrame(request: RequestLine): Frame {
     const set = this.signedSet(request)
     let canonicalHeaders = ''
     for (const name of set.order) canonicalHeaders += `${name}:${this.valueOf(name, request)}\n`
-    const canonical = `${request.method}\n${request.path}\n\n${canonicalHeaders}\n${set.names}\n${emptyHash}`
-    const signature = this.dayHash.digest(this.toSignBegin + hash('sha256', canonical, 'hex'), 'hex')
-    return `${this.linesBegin}${set.names}, Signature=${signature}\r\n`
+    return {
+      canonicalEnd: `\n\n${canonicalHeaders}\n${set.names}\n${emptyHash}`,
+      linesBegin: `${this.linesBegin}${set.names}, Signature=`,
+    }
   }
 
   private setTime(nowMs: number): void {
     const second = Math.floor(nowMs / 1000)
     if (second === this.second) return
     this.second = second
+    this.plain.clear()
     const iso = new Date(1000 * second).toISOString()
     this.dateTime = `${iso.slice(0, 19).replaceAll('-', '').replaceAll(':', '')}Z`
     this.setDay(this.dateTime.slice(0, 8))
