@@ -7,7 +7,7 @@ import type { ObjectReadOptions } from '../storage/object/read-options.js'
 import { ObjectStorage } from '../storage/object/storage.js'
 import type { ObjectControl, ObjectUpload } from '../storage/object/types.js'
 import { keyOf, rootUri } from '../storage/uri.js'
-import type { PieceTarget } from './piece-writer.js'
+import { type PieceTarget, Stopped } from './piece-writer.js'
 import type { CheckpointPlace } from './place.js'
 
 /** What a thread needs to reach an object store by itself: plain data, with secrets in it. */
@@ -29,6 +29,7 @@ export interface ObjectPlaceOptions extends ObjectFolder {
 
 export class ObjectCheckpoints implements CheckpointPlace {
   readonly inObjects = true
+  private readonly unfinished = new Set<UploadTarget>()
 
   private constructor(
     private readonly control: ObjectControl,
@@ -62,7 +63,18 @@ export class ObjectCheckpoints implements CheckpointPlace {
 
   target(uri: string): PieceTarget {
     const key = keyOf(this.control.place, uri.slice(rootUri(this.control.place).length))
-    return new UploadTarget(() => this.control.upload(key, { partsInFlight: this.partsInFlight }))
+    const target: UploadTarget = new UploadTarget(
+      () => this.control.upload(key, { partsInFlight: this.partsInFlight }),
+      () => this.unfinished.delete(target),
+    )
+    this.unfinished.add(target)
+    return target
+  }
+
+  /** Gives up what is on its way, so that nobody waits for a store that does not answer. */
+  stop(): void {
+    for (const target of this.unfinished) void target.discard()
+    this.reader?.storage.close()
   }
 
   async count(most: number): Promise<number> {
@@ -86,22 +98,34 @@ export class ObjectCheckpoints implements CheckpointPlace {
 /** One object. It begins with its first piece, and there is nothing to see of it before it is complete. */
 class UploadTarget implements PieceTarget {
   private upload: Promise<ObjectUpload> | undefined
+  private discarded: Promise<void> | undefined
 
-  constructor(private readonly begin: () => Promise<ObjectUpload>) {}
+  constructor(
+    private readonly begin: () => Promise<ObjectUpload>,
+    /** Told once nothing is left to give up. */
+    private readonly onEnd: () => void,
+  ) {}
 
   /** Pieces come in order, one after the other. */
   async write(bytes: Uint8Array): Promise<void> {
-    this.upload ??= this.begin()
-    await (await this.upload).append(bytes)
+    await (await this.begun()).append(bytes)
   }
 
   async commit(): Promise<void> {
-    this.upload ??= this.begin()
-    await (await this.upload).complete()
+    await (await this.begun()).complete()
+    this.onEnd()
   }
 
-  async discard(): Promise<void> {
+  /** The first call gives the upload up, others wait for that. */
+  discard(): Promise<void> {
     // The file's own error is what people want to know; a clean-up that fails too would hide it.
-    await this.upload?.then((upload) => upload.abort()).catch(() => undefined)
+    this.discarded ??= Promise.resolve(this.upload?.then((upload) => upload.abort()).catch(() => undefined)).then(this.onEnd)
+    return this.discarded
+  }
+
+  private begun(): Promise<ObjectUpload> {
+    if (this.discarded !== undefined) throw new Stopped()
+    this.upload ??= this.begin()
+    return this.upload
   }
 }

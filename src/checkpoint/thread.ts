@@ -48,7 +48,8 @@ export async function checkpointThread(start: CheckpointThreadStart, port: Messa
       crew.answer(rank, command.id, { beginMs, endMs: clock.nowMs(), parts })
       state.signal()
     } catch (error) {
-      if (!(error instanceof Stopped)) fail(error)
+      // What fails once the run was stopped has failed because of that, or too late to matter.
+      if (!(error instanceof Stopped) && !state.stopped) fail(error)
     }
   }
   commands.on('message', (command: CrewCommand) => {
@@ -63,9 +64,12 @@ export async function checkpointThread(start: CheckpointThreadStart, port: Messa
     port.once('message', () => {
       commands.close()
       // What is under way ends at its next piece, and removes what it has begun.
+      objects?.stop()
       void Promise.all(running).then(() => {
         objects?.close()
         resolve()
+        // A provider's library may sleep before its next attempt, which would keep the thread.
+        setImmediate(() => process.exit(0))
       })
     }),
   )

@@ -5,10 +5,8 @@ import type { Launch } from '../cluster/launcher.js'
 import type { World } from '../cluster/world.js'
 import { HangingError } from '../errors.js'
 import { reportError } from './errors.js'
-import { endByForce, type Interruption, listenForInterruption } from './interruption.js'
+import { endByForce, type Interruption, interruptedCode, listenForInterruption } from './interruption.js'
 
-/** The exit code of an interrupted run. */
-const interruptedCode = 130
 /** How long an interrupted job may take to part, and a process that ends because of another one waits to be ended with the rest. */
 const partMs = 2500
 const lingerMs = 3000
@@ -30,7 +28,11 @@ export async function inWorld(
     if (error instanceof PeerError) await sleep(partMs)
     return exitAfter(error instanceof PeerError ? error.exitCode : report(error))
   }
-  if (world.processes === 1) return work(world).catch(report)
+  if (world.processes === 1) {
+    const code = await work(world).catch(report)
+    // A store's library may still wait for an answer, or for its next attempt.
+    return code === 1 || code === interruptedCode ? exitAfter(code) : code
+  }
   try {
     const code = await work(world)
     if (code === interruptedCode) return await part(world, code)
@@ -53,7 +55,7 @@ export function endIfHanging(error: unknown, world: World): void {
   // With others, MPI's abort ends this process as well.
   if (!(error instanceof HangingError) || world.processes > 1) return
   reportError(error)
-  endByForce('SIGKILL')
+  endByForce(error.exitCode)
 }
 
 async function endWith(world: World, error: unknown, report: (error: unknown) => number): Promise<number> {
@@ -83,7 +85,7 @@ function endNow(code: number): Promise<never> {
   return new Promise(() => {})
 }
 
-/** Ends the process although its thread that speaks MPI is still there. */
+/** Ends the process although something is still there: a request, the thread that speaks MPI. */
 function exitAfter(code: number): never {
   process.exit(code)
 }

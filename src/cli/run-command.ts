@@ -14,7 +14,7 @@ import { packageInfo } from '../package.js'
 import { reportError } from './errors.js'
 import { GenerateProgressView } from './generate-progress.js'
 import { endIfHanging, inWorld, listenInWorld } from './in-world.js'
-import { endByForce } from './interruption.js'
+import { endByForce, interruptedCode } from './interruption.js'
 import type { RunOptions } from './run.js'
 
 /** Runs the command, in whatever world its launcher made, and returns the exit code. */
@@ -85,7 +85,7 @@ async function runInWorld(
     interruption.end()
   }
   const code = report(outcome, workload, outputFolder, options, terminal)
-  if (outcome.hangs === true) endByForce('SIGINT')
+  if (outcome.hangs === true) endByForce(interruptedCode)
   return code
 }
 

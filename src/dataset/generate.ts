@@ -172,12 +172,14 @@ async function runThreads(
   let grace: NodeJS.Timeout | undefined
   const stop = (): void => {
     control.stop()
+    objects?.sink.giveUp()
     grace ??= setTimeout(() => {
       for (const worker of workers) void worker.terminate()
     }, stopGraceMs)
   }
   const fail = (error: Error): void => {
-    failure ??= error
+    // What fails once the generation was interrupted has failed because of that, or too late to matter.
+    if (signal?.aborted !== true) failure ??= error
     stop()
   }
   signal?.addEventListener('abort', stop)
@@ -204,7 +206,7 @@ async function runThreads(
       }),
     )
   } finally {
-    await objects?.sink.close(signal)
+    await objects?.sink.close()
     clearTimeout(grace)
     signal?.removeEventListener('abort', stop)
   }

@@ -10,14 +10,15 @@ import { type Filled, type ObjectMessage, type SlotLayout, SlotStates } from './
 const threadBytes = 128 * 2 ** 20
 const fewestSlots = 6
 const mostSlots = 32
-/** How long an interrupted generation waits for a server. */
+/** How long a generation that failed or was interrupted waits for a server; longer than giving an upload up takes. */
 const patienceMs = 3000
 
-/** One file that is on its way. */
+/** One object that is on its way. */
 interface Transfer {
-  /** Sides and parts; the file is completed behind them. */
+  readonly upload: Promise<ObjectUpload>
+  /** Parts; the object is completed behind them. */
   readonly pending: Promise<unknown>[]
-  upload?: Promise<ObjectUpload>
+  /** Bytes of its parts. */
   byteLength: number
 }
 
@@ -31,7 +32,7 @@ export class ObjectSink {
   readonly folder: string
   readonly #transfers = new Map<string, Transfer>()
   readonly #work = new Set<Promise<void>>()
-  #failed = false
+  readonly #givenUp = new AbortController()
 
   constructor(
     private readonly storage: ObjectControl,
@@ -55,14 +56,13 @@ export class ObjectSink {
 
   /** Takes up what a thread says; `fail` is told the first error. */
   onMessage(message: Exclude<ObjectMessage, { kind: 'failed' }>, { states }: SinkThread, fail: (error: Error) => void): void {
-    const work = this.#perform(message, states)
-      .catch((error: Error) => {
-        if (this.#failed) return
-        this.#failed = true
+    this.#follow(
+      this.#perform(message, states).catch((error: Error) => {
+        if (this.#givenUp.signal.aborted) return
+        this.giveUp()
         fail(error)
-      })
-      .finally(() => this.#work.delete(work))
-    this.#work.add(work)
+      }),
+    )
   }
 
   #perform(message: Exclude<ObjectMessage, { kind: 'failed' }>, states: SlotStates): Promise<void> {
@@ -86,7 +86,10 @@ export class ObjectSink {
   /** Sides belong to the data file that ends next, of the same thread; they are on their way before it. */
   readonly #sides = new Map<string, Promise<void>>()
   async #side(name: string, bytes: Uint8Array): Promise<void> {
-    const put = this.storage.put(keyOf(this.storage.place, name), bytes)
+    if (this.#givenUp.signal.aborted) return
+    const put = this.#transfer(name)
+      .upload.then((upload) => upload.complete(bytes))
+      .then(() => void this.#transfers.delete(name))
     this.#sides.set(name, put)
     await put.finally(() => this.#sides.delete(name))
   }
@@ -94,15 +97,16 @@ export class ObjectSink {
   #transfer(name: string): Transfer {
     let transfer = this.#transfers.get(name)
     if (transfer === undefined) {
-      transfer = { pending: [], byteLength: 0 }
+      const { place, takesHeadLast } = this.storage
+      transfer = { upload: this.storage.upload(keyOf(place, name), { headLast: takesHeadLast }), pending: [], byteLength: 0 }
       this.#transfers.set(name, transfer)
     }
     return transfer
   }
 
   async #part(name: string, part: Filled, states: SlotStates): Promise<void> {
+    if (this.#givenUp.signal.aborted) return states.giveBack(part.slot)
     const transfer = this.#transfer(name)
-    transfer.upload ??= this.storage.upload(keyOf(this.storage.place, name), { headLast: true })
     transfer.byteLength += part.byteLength
     const sent = transfer.upload.then((upload) => upload.append(bytesOf(part))).finally(() => states.giveBack(part.slot))
     transfer.pending.push(sent)
@@ -110,19 +114,16 @@ export class ObjectSink {
   }
 
   async #end(name: string, head: Filled, states: SlotStates): Promise<void> {
-    const { storage } = this
-    const transfer = this.#transfer(name)
-    const key = keyOf(storage.place, name)
-    const bytes = bytesOf(head)
     try {
+      if (this.#givenUp.signal.aborted) return
+      const transfer = this.#transfer(name)
+      const bytes = bytesOf(head)
       // The data comes last: where it is there, all that belongs to it is.
       await Promise.all([...transfer.pending, ...this.#sides.values()])
-      if (this.#failed) return
-      if (transfer.upload !== undefined) await (await transfer.upload).complete(bytes)
-      else if (bytes.length <= storage.partSizeBytes) await storage.put(key, bytes)
+      if (this.#givenUp.signal.aborted) return
+      const upload = await transfer.upload
+      if (transfer.pending.length > 0 || bytes.length <= this.storage.partSizeBytes) await upload.complete(bytes)
       else {
-        transfer.upload = storage.upload(key)
-        const upload = await transfer.upload
         await upload.append(bytes)
         await upload.complete()
       }
@@ -134,15 +135,28 @@ export class ObjectSink {
     }
   }
 
-  /** Waits for everything that is under way, and gives up what will not be completed; once `signal` is aborted, only for a while. */
-  async close(signal: AbortSignal | undefined): Promise<void> {
+  /** Takes back what is not complete, and begins nothing new. */
+  giveUp(): void {
+    this.#givenUp.abort()
+    // The first error is what people want to know; a failed clean-up would hide it.
+    for (const { upload } of this.#transfers.values()) this.#follow(upload.then((found) => found.abort()).catch(() => undefined))
+    this.#transfers.clear()
+  }
+
+  #follow(work: Promise<void>): void {
+    const followed: Promise<void> = work.finally(() => this.#work.delete(followed))
+    this.#work.add(followed)
+  }
+
+  /** Waits for everything that is under way; once it was given up, only for a while. */
+  async close(): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const outOfPatience = new Promise<void>((resolve) => {
-      const begin = (): void => {
+      const begin = () => {
         timer = setTimeout(resolve, patienceMs)
       }
-      if (signal?.aborted === true) begin()
-      else signal?.addEventListener('abort', begin, { once: true })
+      if (this.#givenUp.signal.aborted) begin()
+      else this.#givenUp.signal.addEventListener('abort', begin)
     })
     await Promise.race([this.#finish(), outOfPatience])
     clearTimeout(timer)
@@ -151,10 +165,6 @@ export class ObjectSink {
 
   async #finish(): Promise<void> {
     while (this.#work.size > 0) await Promise.all(this.#work)
-    const given = [...this.#transfers.values()]
-    this.#transfers.clear()
-    // The first error is what people want to know; a failed clean-up would hide it.
-    await Promise.all(given.map(async ({ upload }) => (await upload)?.abort()).map((aborted) => aborted.catch(() => undefined)))
   }
 }
 

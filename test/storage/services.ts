@@ -165,17 +165,18 @@ export interface Front {
   readonly requests: string[]
 }
 
-/** What a front may do with a request instead of passing it on. */
-export type Spoil = (request: http.IncomingMessage, response: http.ServerResponse, target: URL) => boolean
+/** What a front may do with a request instead of passing it on, or before. */
+export type Spoil = (request: http.IncomingMessage, response: http.ServerResponse, target: URL) => boolean | Promise<boolean>
 
 /** Another port before a server, over TLS where a certificate is given; `spoil` answers requests itself by returning true. */
 export async function startFront(endpoint: string, tls?: Certificate, spoil: Spoil = () => false): Promise<Front> {
   const target = new URL(endpoint)
   const requests: string[] = []
   const agent = new http.Agent()
-  const handle = (request: http.IncomingMessage, response: http.ServerResponse) => {
+  const handle = async (request: http.IncomingMessage, response: http.ServerResponse) => {
     requests.push(`${request.method} ${request.url}`)
-    if (spoil(request, response, target)) return
+    const spoilt = spoil(request, response, target)
+    if (typeof spoilt === 'boolean' ? spoilt : await spoilt) return
     const { method, url, headers } = request
     const onward = http.request({ host: target.hostname, port: target.port, method, path: url, headers, agent }, (answer) => {
       response.writeHead(answer.statusCode!, answer.headers)

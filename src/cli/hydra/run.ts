@@ -14,7 +14,7 @@ import type { RunLog } from '../../output/events.js'
 import { prepareOutputFolder } from '../../output/writable.js'
 import { packageInfo } from '../../package.js'
 import { endIfHanging, listenInWorld } from '../in-world.js'
-import { endByForce } from '../interruption.js'
+import { endByForce, interruptedCode } from '../interruption.js'
 import { select } from './apply.js'
 import { type Composition, resolvedJob, runFolders, type Surroundings } from './compose.js'
 import { environmentNotes, logLevelFrom } from './environment.js'
@@ -83,7 +83,7 @@ export async function runComposed(run: HydraRun): Promise<number> {
     interruption.end()
   }
   if (world.process === 0) for (const { message } of outcome.lateWarnings) echo(`[WARNING] ${message}\n`)
-  if (outcome.hangs === true) endByForce('SIGINT')
+  if (outcome.hangs === true) endByForce(interruptedCode)
   if (outcome.result?.complete === false) {
     if (world.process === 0) echo(`[ERROR] interrupted; what was measured so far is in ${join(folder, 'result.partial.json')}\n`)
     return 130

@@ -15,7 +15,6 @@ import { objectUri, placeUri } from '../uri.js'
 import { type Agents, createAgents } from './agents.js'
 import { type Ask, asking, checkSize, controlFailure } from './control.js'
 import { Redactor, statusOf } from './failure.js'
-import { PartWriter } from './parts.js'
 import type { ObjectSettings } from './settings.js'
 import type {
   AccessGrant,
@@ -27,6 +26,7 @@ import type {
   Signing,
   UploadOptions,
 } from './types.js'
+import { PartsUpload } from './upload.js'
 
 /** Azure's own limit on the blocks of a blob. */
 const mostBlocks = 50_000
@@ -213,7 +213,7 @@ class AzureControl implements ObjectControl {
   }
 
   async *list(prefix: string, signal?: AbortSignal): AsyncIterable<readonly ListedObject[]> {
-    const options = { ...(prefix === '' ? {} : { prefix }), ...(signal === undefined ? {} : { abortSignal: signal }) }
+    const options = { ...(prefix === '' ? {} : { prefix }), ...abortedBy(signal) }
     const pages = this.#containers[0]!.listBlobsFlat(options).byPage()[Symbol.asyncIterator]()
     for (let page = 1; ; page++) {
       const next = await this.#ask('list', page === 1 ? 'list' : `list (page ${page})`, prefix, () => pages.next())
@@ -264,8 +264,8 @@ class AzureControl implements ObjectControl {
     })
   }
 
-  async put(key: string, bytes: Uint8Array): Promise<void> {
-    await this.#ask('put', 'write', key, () => this.#writer(key).upload(asBuffer(bytes), bytes.length))
+  async put(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    await this.#ask('put', 'write', key, () => this.#writer(key).upload(asBuffer(bytes), bytes.length, abortedBy(signal)))
     await checkSize(this, key, bytes.length, 'blob')
   }
 
@@ -274,7 +274,7 @@ class AzureControl implements ObjectControl {
     // Blocks of an earlier upload that was given up may still be there under the same numbers.
     const tag = Math.random().toString(36).slice(2, 10).padEnd(8, '0')
     const id = (number: number) => Buffer.from(`${tag}-${String(number).padStart(6, '0')}`).toString('base64')
-    const sendBlock = async (number: number, bytes: Uint8Array): Promise<void> => {
+    const part = async (number: number, bytes: Uint8Array, signal: AbortSignal): Promise<void> => {
       if (number >= mostBlocks)
         throw new StorageError(
           objectUri(this.place, key),
@@ -282,28 +282,24 @@ class AzureControl implements ObjectControl {
           `more than ${mostBlocks} blocks; raise multipart_part_size`,
           'TooManyParts',
         )
-      await this.#ask('put', `write block ${number + 1} of`, key, () => client.stageBlock(id(number), asBuffer(bytes), bytes.length))
+      await this.#ask('put', `write block ${number + 1} of`, key, () =>
+        client.stageBlock(id(number), asBuffer(bytes), bytes.length, abortedBy(signal)),
+      )
     }
-    const first = options.headLast === true ? 1 : 0
-    const writer = new PartWriter(
-      { part: sendBlock },
-      this.partSizeBytes,
-      first,
-      Math.min(options.partsInFlight ?? mostPartsInFlight, mostPartsInFlight),
-    )
-    return {
-      append: (bytes) => writer.append(bytes),
+    const complete = async (parts: number, byteLength: number, signal: AbortSignal): Promise<void> => {
+      const ids = Array.from({ length: parts }, (_, number) => id(number))
+      await this.#ask('put', 'complete', key, () => client.commitBlockList(ids, abortedBy(signal)))
+      await checkSize(this, key, byteLength, 'blob')
+    }
+    return new PartsUpload(
       // Blocks that are never committed are invisible; the service drops them after a week.
-      abort: () => writer.settle(),
-      complete: async (head) => {
-        if (head === undefined && writer.nextPart === 0) return this.put(key, writer.rest.slice())
-        if (head !== undefined && writer.byteLength === 0) return this.put(key, head)
-        await Promise.all([writer.finish(), ...(head === undefined ? [] : [sendBlock(0, head)])])
-        const ids = Array.from({ length: writer.nextPart }, (_, number) => id(number))
-        await this.#ask('put', 'complete', key, () => client.commitBlockList(ids))
-        await checkSize(this, key, writer.byteLength + (head?.length ?? 0), 'blob')
+      { part, complete, abandon: async () => {}, put: (bytes, signal) => this.put(key, bytes, signal) },
+      {
+        partSizeBytes: this.partSizeBytes,
+        mostInFlight: Math.min(options.partsInFlight ?? mostPartsInFlight, mostPartsInFlight),
+        headLast: options.headLast === true,
       },
-    }
+    )
   }
 
   async delete(keys: readonly string[]): Promise<void> {
@@ -323,3 +319,4 @@ class AzureControl implements ObjectControl {
 }
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength)
+const abortedBy = (signal: AbortSignal | undefined) => (signal === undefined ? {} : { abortSignal: signal })

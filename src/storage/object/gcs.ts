@@ -7,9 +7,9 @@ import { objectUri } from '../uri.js'
 import { proxyFor } from './agents.js'
 import { type Ask, asking, checkSize, controlFailure } from './control.js'
 import { Redactor, statusOf } from './failure.js'
-import { PartWriter } from './parts.js'
 import type { ObjectSettings } from './settings.js'
 import type { AccessGrant, ControlRequests, ListedObject, ObjectControl, ObjectPlace, ObjectUpload } from './types.js'
+import { PartsUpload } from './upload.js'
 
 const ownEndpoint = 'https://storage.googleapis.com'
 const pageSize = 1000
@@ -168,7 +168,7 @@ class GcsControl implements ObjectControl {
     const file = this.#bucket.file(key)
     let session: ResumableSession | undefined
     let order: Promise<void> = Promise.resolve()
-    const send = (_: number, bytes: Uint8Array): Promise<void> => {
+    const part = (_: number, bytes: Uint8Array): Promise<void> => {
       // The library keeps what it is given until the server has it.
       const copy = Buffer.from(bytes)
       session ??= beginResumable(file, this.partSizeBytes)
@@ -176,28 +176,24 @@ class GcsControl implements ObjectControl {
       order = order.then(() => this.#ask('put', 'write', key, () => write(copy)))
       return order
     }
-    const writer = new PartWriter({ part: send }, this.partSizeBytes, 0, 2)
-    return {
-      append: (bytes) => writer.append(bytes),
-      abort: async () => {
-        session?.destroy()
-        await writer.settle()
-        const uri = session?.uri()
-        if (uri !== undefined) await this.#cancel(uri)
-      },
-      complete: async () => {
-        if (writer.nextPart === 0) return this.put(key, writer.rest.slice())
-        await writer.finish()
-        await this.#ask('put', 'complete', key, () => session!.end())
-        await checkSize(this, key, writer.byteLength)
-      },
+    const complete = async (_parts: number, byteLength: number): Promise<void> => {
+      await this.#ask('put', 'complete', key, () => session!.end())
+      await checkSize(this, key, byteLength)
     }
+    const abandon = async (): Promise<void> => {
+      session?.destroy()
+      const uri = session?.uri()
+      if (uri !== undefined) await this.#cancel(uri)
+    }
+    return new PartsUpload(
+      { part, complete, abandon, put: (bytes) => this.put(key, bytes) },
+      { partSizeBytes: this.partSizeBytes, mostInFlight: 2, headLast: false },
+    )
   }
 
   /** Ends a session for good; a server that does not know it any more, or not this request, lets it expire. */
   async #cancel(uri: string): Promise<void> {
-    const { authClient } = this.parts.storage
-    await authClient.request({ method: 'DELETE', url: uri, validateStatus: () => true }).catch(() => undefined)
+    await new Promise<void>((resolve) => this.parts.storage.request({ method: 'DELETE', uri }, () => resolve()))
   }
 
   async delete(keys: readonly string[]): Promise<void> {

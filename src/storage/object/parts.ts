@@ -72,6 +72,11 @@ export class PartWriter {
     this.#throwFailure()
   }
 
+  /** Fails all later calls with `reason`; what is in flight goes on. */
+  refuse(reason: Error): void {
+    this.#failure ??= reason
+  }
+
   /** Waits for what is in flight, whatever becomes of it. */
   async settle(): Promise<void> {
     while (this.#flights.size > 0) await Promise.all(this.#flights)

@@ -20,7 +20,6 @@ import { type Agents, createAgents } from './agents.js'
 import { type Ask, asking, checkSize } from './control.js'
 import { type CredentialSource, type S3Credentials, s3Credentials } from './credentials.js'
 import { Redactor, statusOf, storageFailure } from './failure.js'
-import { PartWriter } from './parts.js'
 import type { ObjectSettings } from './settings.js'
 import type {
   AccessGrant,
@@ -32,6 +31,7 @@ import type {
   Signing,
   UploadOptions,
 } from './types.js'
+import { PartsUpload } from './upload.js'
 
 /** S3's own limit on the parts of an upload. */
 const mostParts = 10_000
@@ -214,7 +214,7 @@ class S3Control implements ObjectControl {
             Prefix: prefix,
             ...(token === undefined ? {} : { ContinuationToken: token }),
           }),
-          signal === undefined ? {} : { abortSignal: signal },
+          abortedBy(signal),
         ),
       )
       yield (answer.Contents ?? []).map(({ Key, Size, ETag }) => ({
@@ -270,9 +270,12 @@ class S3Control implements ObjectControl {
     })
   }
 
-  async put(key: string, bytes: Uint8Array): Promise<void> {
+  async put(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     await this.#ask('put', 'write', key, () =>
-      this.#writer().send(new PutObjectCommand({ Bucket: this.place.bucket, Key: key, Body: bytes, ContentLength: bytes.length })),
+      this.#writer().send(
+        new PutObjectCommand({ Bucket: this.place.bucket, Key: key, Body: bytes, ContentLength: bytes.length }),
+        abortedBy(signal),
+      ),
     )
     await checkSize(this, key, bytes.length)
   }
@@ -281,14 +284,14 @@ class S3Control implements ObjectControl {
     const client = this.#writer()
     const target = { Bucket: this.place.bucket, Key: key }
     let started: Promise<string> | undefined
-    const start = () => {
-      started ??= this.#ask('put', 'begin to write', key, () => client.send(new CreateMultipartUploadCommand(target))).then(
-        ({ UploadId }) => UploadId!,
-      )
+    const start = (signal: AbortSignal) => {
+      started ??= this.#ask('put', 'begin to write', key, () =>
+        client.send(new CreateMultipartUploadCommand(target), abortedBy(signal)),
+      ).then(({ UploadId }) => UploadId!)
       return started
     }
     const etags: string[] = []
-    const sendPart = async (number: number, bytes: Uint8Array): Promise<void> => {
+    const part = async (number: number, bytes: Uint8Array, signal: AbortSignal): Promise<void> => {
       if (number >= mostParts)
         throw new StorageError(
           objectUri(this.place, key),
@@ -296,45 +299,32 @@ class S3Control implements ObjectControl {
           `more than ${mostParts} parts; raise multipart_part_size`,
           'TooManyParts',
         )
-      const UploadId = await start()
-      const { ETag } = await this.#ask('put', `write part ${number + 1} of`, key, () =>
-        client.send(new UploadPartCommand({ ...target, UploadId, PartNumber: number + 1, Body: bytes, ContentLength: bytes.length })),
-      )
+      const UploadId = await start(signal)
+      const command = new UploadPartCommand({ ...target, UploadId, PartNumber: number + 1, Body: bytes, ContentLength: bytes.length })
+      const { ETag } = await this.#ask('put', `write part ${number + 1} of`, key, () => client.send(command, abortedBy(signal)))
       etags[number] = ETag ?? ''
     }
-    const writer = new PartWriter(
-      { part: sendPart },
-      this.partSizeBytes,
-      options.headLast === true ? 1 : 0,
-      Math.min(options.partsInFlight ?? mostPartsInFlight, mostPartsInFlight),
-    )
-    const abort = async (): Promise<void> => {
-      await writer.settle()
-      if (started === undefined) return
-      const UploadId = await started.catch(() => undefined)
+    const complete = async (_parts: number, byteLength: number, signal: AbortSignal): Promise<void> => {
+      const UploadId = await start(signal)
+      const Parts = etags.map((ETag, number) => ({ ETag, PartNumber: number + 1 }))
+      const command = new CompleteMultipartUploadCommand({ ...target, UploadId, MultipartUpload: { Parts } })
+      await this.#ask('put', 'complete', key, () => client.send(command, abortedBy(signal)))
+      await checkSize(this, key, byteLength)
+    }
+    const abandon = async (signal: AbortSignal): Promise<void> => {
+      const UploadId = await started?.catch(() => undefined)
       if (UploadId === undefined) return
-      await this.#ask('delete', 'abandon the upload of', key, () => client.send(new AbortMultipartUploadCommand({ ...target, UploadId })))
+      const command = new AbortMultipartUploadCommand({ ...target, UploadId })
+      await this.#ask('delete', 'abandon the upload of', key, () => client.send(command, abortedBy(signal)))
     }
-    return {
-      append: (bytes) => writer.append(bytes),
-      abort,
-      complete: async (head) => {
-        if (head === undefined && started === undefined && writer.nextPart === 0) return this.put(key, writer.rest.slice())
-        if (head !== undefined && writer.byteLength === 0) return this.put(key, head)
-        await Promise.all([writer.finish(), ...(head === undefined ? [] : [sendPart(0, head)])])
-        const UploadId = await start()
-        await this.#ask('put', 'complete', key, () =>
-          client.send(
-            new CompleteMultipartUploadCommand({
-              ...target,
-              UploadId,
-              MultipartUpload: { Parts: etags.map((ETag, number) => ({ ETag, PartNumber: number + 1 })) },
-            }),
-          ),
-        )
-        await checkSize(this, key, writer.byteLength + (head?.length ?? 0))
+    return new PartsUpload(
+      { part, complete, abandon, put: (bytes, signal) => this.put(key, bytes, signal) },
+      {
+        partSizeBytes: this.partSizeBytes,
+        mostInFlight: Math.min(options.partsInFlight ?? mostPartsInFlight, mostPartsInFlight),
+        headLast: options.headLast === true,
       },
-    }
+    )
   }
 
   async delete(keys: readonly string[]): Promise<void> {
@@ -360,3 +350,5 @@ class S3Control implements ObjectControl {
     this.parts.agents.close()
   }
 }
+
+const abortedBy = (signal: AbortSignal | undefined) => (signal === undefined ? {} : { abortSignal: signal })

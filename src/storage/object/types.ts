@@ -61,6 +61,10 @@ export interface ObjectUpload {
    * @param head the first bytes of the object where it was begun with `headLast`: at least as many as a part has
    */
   complete(head?: Uint8Array): Promise<void>
+  /**
+   * Gives the upload up, within three seconds whether the store answers or not: what is on its way may arrive for a moment and is cancelled then,
+   * and the store is told to drop what it has. Whoever waits for `append` or `complete` gets an error.
+   */
   abort(): Promise<void>
 }
 
@@ -98,8 +102,8 @@ export interface ObjectControl {
   head(key: string): Promise<ListedObject | undefined>
   /** Bytes [begin, end) of an object, or all of it; for looking at single objects, not for runs. */
   get(key: string, range?: { readonly begin: number; readonly end: number }): Promise<Uint8Array>
-  /** Writes an object in one request and checks its size. */
-  put(key: string, bytes: Uint8Array): Promise<void>
+  /** Writes an object in one request and checks its size. Aborting `signal` cancels it, where the provider's library can. */
+  put(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>
   upload(key: string, options?: UploadOptions): Promise<ObjectUpload>
   /** Objects that do not exist count as deleted. */
   delete(keys: readonly string[]): Promise<void>

@@ -1,0 +1,194 @@
+// Ctrl-C while an object store keeps an upload waiting: the command ends soon and in order, and nothing half-written stays.
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync } from 'node:fs'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { join } from 'node:path'
+import { before, describe, type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Front, type Options, type Service, startFront } from '../storage/services.js'
+import { cleanEnvironment, objectsBelow, openUploads, providers, type Refusal } from '../storage/upload-requests.js'
+import { driver, scratchFolder, startDriver, workloadFile } from './driver.js'
+
+const folder = scratchFolder('interrupt-objects', true)
+const MiB = 2 ** 20
+let runs = 0
+
+/** Checkpoints of more than two parts. */
+const checkpoints = (uri: string, options: Options, checkpoint: object = {}) => ({
+  framework: 'pytorch',
+  model: { name: 'flat', model_size_bytes: 16 * MiB },
+  workflow: { train: false, checkpoint: true },
+  storage: { storage_options: { ...options, multipart_part_size: 5 * MiB } },
+  checkpoint: { checkpoint_folder: uri, num_checkpoints_write: 2, num_checkpoints_read: -1, ...checkpoint },
+})
+
+/** Files of more than two parts. */
+const dataset = (uri: string, options: Options) => ({
+  workflow: { generate_data: true, train: true },
+  storage: { storage_options: { ...options, multipart_part_size: 5 * MiB } },
+  dataset: { data_folder: uri, format: 'npz', num_files_train: 40, record_length_bytes: 16 * MiB },
+  reader: { batch_size: 1 },
+})
+
+/** A front that takes the requests of a kind in and never answers, unless it is told to. */
+async function holding(service: Service, holds: (request: IncomingMessage) => boolean) {
+  const held: ServerResponse[] = []
+  let refusal: Refusal | undefined
+  const refuse = (response: ServerResponse) => response.writeHead(refusal!.status, refusal!.headers).end(refusal!.body)
+  let first: () => void
+  const holdsOne = new Promise<void>((resolve) => {
+    first = resolve
+  })
+  const front = await startFront(service.endpoint, undefined, (request, response) => {
+    if (!holds(request)) return false
+    request.resume().on('end', () => {
+      if (refusal !== undefined) refuse(response)
+      else held.push(response)
+      first()
+    })
+    return true
+  })
+  return {
+    ...front,
+    options: { ...service.options, endpoint_url: front.endpoint },
+    holdsOne,
+    release(answer: Refusal) {
+      refusal = answer
+      held.forEach(refuse)
+    },
+  }
+}
+
+interface Ended {
+  readonly code: number | null
+  readonly signal: string | null
+  readonly stderr: string
+  readonly output: string
+}
+
+/** Starts a command, and interrupts it when `ready`; `after` happens once it has been. */
+async function interrupt(
+  command: 'run' | 'generate',
+  workload: object,
+  ready: Promise<void>,
+  after: (kill: () => void) => Promise<void> = async () => {},
+): Promise<Ended> {
+  const output = join(folder, `out-${runs++}`)
+  const path = workloadFile(folder, workload, `w${runs}.yaml`)
+  const child = startDriver([command, path, ...(command === 'run' ? ['--output', output, '--ranks', '2'] : [])], cleanEnvironment)
+  let stderr = ''
+  child.stderr!.on('data', (chunk) => {
+    stderr += chunk
+  })
+  const ended = new Promise<Pick<Ended, 'code' | 'signal'>>((resolve) => child.on('exit', (code, signal) => resolve({ code, signal })))
+  await Promise.race([ready, ended])
+  child.kill('SIGINT')
+  // Only a command that hangs is still there then.
+  const limit = setTimeout(() => child.kill('SIGKILL'), 30_000)
+  await after(() => child.kill('SIGINT'))
+  const end = await ended
+  clearTimeout(limit)
+  return { ...end, stderr, output }
+}
+
+function assertInterrupted({ code, signal, stderr }: Ended): void {
+  assert.deepEqual({ code, signal }, { code: 130, signal: null }, stderr)
+  assert.doesNotMatch(stderr, /^ {4}at |Warning|by force/m)
+}
+
+function assertPartial({ output }: Ended): void {
+  const files = readdirSync(output)
+  assert.ok(files.includes('result.partial.json'), String(files))
+  assert.ok(!files.includes('result.json') && !files.includes('summary.json'), String(files))
+}
+
+const seen = ({ requests }: Front, form: RegExp) => requests.filter((line) => form.test(line))
+
+for (const { name, start, isPart, completes, abandons, denied } of providers)
+  describe(`uploads to ${name} that are interrupted`, () => {
+    let service: Service | undefined
+    before(async (t) => {
+      service = await start(t as unknown as TestContext)
+    })
+    const check = (title: string, body: (service: Service, uri: string) => Promise<void>) =>
+      test(title, async (t) => (service === undefined ? t.skip('no server') : body(service, await service.place())))
+    const assertNothingStays = async (uri: string, front: Front) => {
+      assert.deepEqual(await objectsBelow(uri, service!.options), {})
+      if (completes) assert.deepEqual(seen(front, completes), [])
+      if (abandons) assert.ok(seen(front, abandons).length > 0, 'the store is asked to drop it')
+      if (name === 'S3') assert.deepEqual(await openUploads(service!, uri), [])
+    }
+
+    check('a checkpoint whose part is not answered ends with 130 and a partial result, and nothing of it stays', async (service, uri) => {
+      const front = await holding(service, isPart)
+      const ended = await interrupt('run', checkpoints(uri, front.options), front.holdsOne)
+      assertInterrupted(ended)
+      assertPartial(ended)
+      await assertNothingStays(uri, front)
+    })
+
+    check('a part that is refused only after the interruption does not make a failure of it', async (service, uri) => {
+      const front = await holding(service, isPart)
+      const ended = await interrupt('run', checkpoints(uri, front.options), front.holdsOne, async () => {
+        await sleep(300)
+        front.release(denied)
+      })
+      assertInterrupted(ended)
+      assertPartial(ended)
+      await assertNothingStays(uri, front)
+    })
+
+    check('where the store answers nothing any more, the run still ends with 130 and a partial result', async (service, uri) => {
+      let silent = false
+      const front = await holding(service, (request) => {
+        silent ||= isPart(request)
+        return silent
+      })
+      const ended = await interrupt('run', checkpoints(uri, front.options), front.holdsOne)
+      assertInterrupted(ended)
+      assertPartial(ended)
+      assert.deepEqual(await objectsBelow(uri, service.options), {})
+    })
+
+    check('a second Ctrl-C ends the run at once', async (service, uri) => {
+      const front = await holding(service, isPart)
+      const ended = await interrupt('run', checkpoints(uri, front.options), front.holdsOne, async (kill) => {
+        await sleep(400)
+        kill()
+      })
+      assertInterrupted(ended)
+      // The first one alone would have waited for the parts, and told of it.
+      assert.ok(!existsSync(join(ended.output, 'result.partial.json')))
+    })
+
+    check('a generation whose upload is not answered ends with 130, and nothing half-written stays', async (service, uri) => {
+      const front = await holding(service, isPart)
+      const ended = await interrupt('generate', dataset(uri, front.options), front.holdsOne)
+      assertInterrupted(ended)
+      assert.match(ended.stderr, /interrupted: \d+ of 40 files are complete/)
+      await assertNothingStays(uri, front)
+    })
+  })
+
+describe('interrupted while checkpoints are read back', () => {
+  let service: Service | undefined
+  before(async (t) => {
+    service = await providers[0]!.start(t as unknown as TestContext)
+  })
+  test('a read that is not answered ends with 130 and a partial result', async (t) => {
+    if (service === undefined) return t.skip('no server')
+    const uri = await service.place()
+    const written = await driver(
+      ['run', workloadFile(folder, checkpoints(uri, service.options)), '--output', join(folder, 'written'), '-q'],
+      {
+        env: cleanEnvironment,
+      },
+    )
+    assert.equal(written.code, 0, written.stderr)
+    const front = await holding(service, ({ method, url }) => method === 'GET' && url!.includes('states'))
+    const reading = checkpoints(uri, front.options, { num_checkpoints_write: -1, num_checkpoints_read: 2 })
+    const ended = await interrupt('run', reading, front.holdsOne)
+    assertInterrupted(ended)
+    assertPartial(ended)
+  })
+})
