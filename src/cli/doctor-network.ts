@@ -4,7 +4,10 @@ import http from 'node:http'
 import https from 'node:https'
 import net from 'node:net'
 import tls from 'node:tls'
+import { createAgents, trustOf } from '../storage/object/agents.js'
 import { codeOf } from '../storage/object/failure.js'
+import { authority, openTunnel, wantsCredentials } from '../storage/object/http/tunnel.js'
+import { type ProxyServer, proxyFor } from '../storage/object/proxy.js'
 import type { AccessGrant } from '../storage/object/types.js'
 import type { Examination, Finding } from './doctor-checks.js'
 
@@ -12,27 +15,55 @@ import type { Examination, Finding } from './doctor-checks.js'
 const clockLimitSeconds = 900
 const clockWarningSeconds = 60
 
-/** Checks one endpoint; returns the names of the checks that later ones need. */
-export async function examineEndpoint(
-  examination: Examination,
-  endpoint: string,
-  grant: Pick<AccessGrant, 'ca' | 'verifyTls'>,
-): Promise<string[]> {
+type Grant = Pick<AccessGrant, 'ca' | 'verifyTls' | 'proxies'>
+
+/** Checks one endpoint; returns the names of the checks that later ones need. Throws ConfigError where the URL of a proxy is none. */
+export async function examineEndpoint(examination: Examination, endpoint: string, grant: Grant): Promise<string[]> {
   const url = new URL(endpoint)
   const host = url.hostname.replace(/^\[|\]$/g, '')
   const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
   const named = (step: string) => `${step} ${url.host}`
-  let addresses: string[] = [host]
-  if (net.isIP(host) === 0)
+  const proxy = proxyFor(grant.proxies, endpoint)
+  // With a proxy the endpoint's name is the proxy's matter.
+  const hop = proxy ?? { hostname: host, port }
+  let addresses: string[] = [hop.hostname]
+  if (net.isIP(hop.hostname) === 0)
     await examination.run(named('resolve'), [], async () => {
-      addresses = (await dns.lookup(host, { all: true })).map(({ address }) => address).filter(uniquely)
-      return { detail: addresses.join(', ') }
+      addresses = (await dns.lookup(hop.hostname, { all: true })).map(({ address }) => address).filter(uniquely)
+      return { detail: `${proxy === undefined ? '' : `the proxy ${proxy.hostname}: `}${addresses.join(', ')}` }
     })
-  await examination.run(named('connect'), [named('resolve')], (leftMs) => connectAll(addresses, port, leftMs))
+  await examination.run(named('connect'), [named('resolve')], async (leftMs) => {
+    if (proxy === undefined) return connectAll(addresses, port, leftMs)
+    const finding = await connectAll(addresses, proxy.port, leftMs)
+    return { ...finding, detail: `the proxy ${proxy.host}: ${finding.detail}` }
+  })
+  if (proxy !== undefined)
+    await examination.run(named('proxy'), [named('connect')], async (leftMs) => {
+      await passThrough(proxy, endpoint, grant, leftMs)
+      return { outcome: 'note', detail: `requests go through the proxy ${proxy.host}, which runs then measure as well` }
+    })
   if (url.protocol === 'https:')
-    await examination.run(named('tls'), [named('connect')], (leftMs) => handshake(addresses[0]!, port, host, grant, leftMs))
-  await examination.run(named('clock'), [named('connect'), named('tls')], (leftMs) => clock(endpoint, grant, leftMs))
-  return [named('resolve'), named('connect'), named('tls')]
+    await examination.run(named('tls'), [named('connect'), named('proxy')], async (leftMs) => {
+      const to = authority(host, port)
+      const tunnel = proxy && (await openTunnel({ proxy, address: addresses[0]!, to, trust: trustOf(grant), timeoutMs: leftMs }))
+      return handshake(tunnel ? { socket: tunnel } : { host: addresses[0]!, port }, host, grant, leftMs)
+    })
+  const ways = [named('connect'), named('proxy'), named('tls')]
+  await examination.run(named('clock'), ways, (leftMs) => clock(endpoint, grant, leftMs))
+  return [named('resolve'), ...ways]
+}
+
+/** Whether the proxy lets us through to the endpoint. */
+async function passThrough(proxy: ProxyServer, endpoint: string, grant: Grant, leftMs: number): Promise<void> {
+  if (endpoint.startsWith('http:')) {
+    const { status } = await askHead(endpoint, grant, leftMs)
+    if (status === 407) throw new Error(wantsCredentials(proxy))
+    return
+  }
+  const { hostname, port } = new URL(endpoint)
+  const to = authority(hostname.replace(/^\[|\]$/g, ''), Number(port || 443))
+  const tunnel = await openTunnel({ proxy, address: proxy.hostname, to, trust: trustOf(grant), timeoutMs: leftMs })
+  tunnel.destroy()
 }
 
 const uniquely = <T>(value: T, index: number, all: readonly T[]): boolean => all.indexOf(value) === index
@@ -77,21 +108,11 @@ function wordsOf(error: unknown): string {
   return `${(error as Error).message}${code === undefined || (error as Error).message.includes(code) ? '' : ` (${code})`}`
 }
 
-const trustOf = ({ ca, verifyTls }: Pick<AccessGrant, 'ca' | 'verifyTls'>) => ({
-  ...(ca === undefined ? {} : { ca: [...tls.rootCertificates, ...ca] }),
-  rejectUnauthorized: verifyTls,
-})
-
-function handshake(
-  address: string,
-  port: number,
-  host: string,
-  grant: Pick<AccessGrant, 'ca' | 'verifyTls'>,
-  leftMs: number,
-): Promise<Finding> {
+function handshake(to: tls.ConnectionOptions, host: string, grant: Grant, leftMs: number): Promise<Finding> {
   return new Promise((resolve, reject) => {
     const serverName = net.isIP(host) === 0 ? { servername: host } : {}
-    const socket = tls.connect({ host: address, port, timeout: Math.max(leftMs - 100, 1), ...serverName, ...trustOf(grant) })
+    const socket = tls.connect({ ...to, ...serverName, ...trustOf(grant) })
+    socket.setTimeout(Math.max(leftMs - 100, 1))
     socket.once('secureConnect', () => {
       const certificate = socket.getPeerCertificate()
       const days = Math.floor((Date.parse(certificate.valid_to) - Date.now()) / 86_400_000)
@@ -118,34 +139,33 @@ function handshake(
 }
 
 /** Compares the server's Date header with our clock. */
-function clock(endpoint: string, grant: Pick<AccessGrant, 'ca' | 'verifyTls'>, leftMs: number): Promise<Finding> {
-  return new Promise((resolve, reject) => {
-    const client = endpoint.startsWith('https:') ? https : http
-    const beginMs = Date.now()
-    const request = client.request(
-      endpoint,
-      { method: 'HEAD', timeout: Math.max(leftMs - 100, 1), agent: false, ...trustOf(grant) },
-      (answer) => {
-        answer.resume()
-        const theirs = Date.parse(answer.headers.date ?? '')
-        if (Number.isNaN(theirs)) return resolve({ outcome: 'note', detail: 'the server does not tell its time' })
-        // The header has whole seconds: its middle against the middle of the exchange.
-        const seconds = Math.round((theirs + 500 - (beginMs + Date.now()) / 2) / 1000)
-        const words = seconds === 0 ? 'equal to the server’s' : `${Math.abs(seconds)} s ${seconds > 0 ? 'behind' : 'ahead of'} the server’s`
-        if (Math.abs(seconds) >= clockLimitSeconds)
-          return reject(
-            new Error(
-              `this machine's clock is ${words}: signed requests are refused beyond ${clockLimitSeconds / 60} minutes; set it (NTP)`,
-            ),
-          )
-        resolve({
-          ...(Math.abs(seconds) > clockWarningSeconds ? { outcome: 'warning' as const } : {}),
-          detail: `this machine's clock is ${words}`,
-        })
-      },
-    )
+async function clock(endpoint: string, grant: Grant, leftMs: number): Promise<Finding> {
+  const beginMs = Date.now()
+  const { date } = await askHead(endpoint, grant, leftMs)
+  const theirs = Date.parse(date)
+  if (Number.isNaN(theirs)) return { outcome: 'note', detail: 'the server does not tell its time' }
+  // The header has whole seconds: its middle against the middle of the exchange.
+  const seconds = Math.round((theirs + 500 - (beginMs + Date.now()) / 2) / 1000)
+  const words = seconds === 0 ? 'equal to the server’s' : `${Math.abs(seconds)} s ${seconds > 0 ? 'behind' : 'ahead of'} the server’s`
+  if (Math.abs(seconds) >= clockLimitSeconds)
+    throw new Error(`this machine's clock is ${words}: signed requests are refused beyond ${clockLimitSeconds / 60} minutes; set it (NTP)`)
+  return {
+    ...(Math.abs(seconds) > clockWarningSeconds ? { outcome: 'warning' as const } : {}),
+    detail: `this machine's clock is ${words}`,
+  }
+}
+
+/** Status and Date header of the answer to `HEAD /`. */
+function askHead(endpoint: string, grant: Grant, leftMs: number): Promise<{ status: number; date: string }> {
+  const agents = createAgents({ ...grant, connectTimeoutMs: leftMs })
+  return new Promise<{ status: number; date: string }>((resolve, reject) => {
+    const [client, agent] = endpoint.startsWith('https:') ? [https, agents.https] : [http, agents.http]
+    const request = client.request(endpoint, { method: 'HEAD', timeout: Math.max(leftMs - 100, 1), agent }, (answer) => {
+      answer.resume()
+      resolve({ status: answer.statusCode!, date: answer.headers.date ?? '' })
+    })
     request.once('timeout', () => request.destroy(new Error('no answer to HEAD /')))
     request.once('error', reject)
     request.end()
-  })
+  }).finally(() => agents.close())
 }

@@ -26,7 +26,7 @@ export interface ObjectExamination {
   readonly readOnly: boolean
 }
 
-/** Examines a place in an object store within five seconds. Never throws; what goes wrong is a failed check. */
+/** Examines a place in an object store within five seconds. What goes wrong is a failed check; throws ConfigError where the environment's proxy is none. */
 export async function examineObjects({ target, options, readOnly }: ObjectExamination): Promise<Check[]> {
   const { place } = target
   // One attempt and short waits: a doctor wants to see the first failure, and is waited for.

@@ -6,10 +6,10 @@ const longestValue = 80
 const longestExcerpt = 100
 
 /** Keys whose values must never be printed. */
-const secret = /secret|password|token|access_key|account_key|connection_string|credential/i
+const secret = /secret|password|token|access_key|account_key|connection_string|credential|proxy/i
 
 /** A line that gives a secret a value. */
-const secretLine = /(?:secret|password|token|access_key|account_key|connection_string|credential)\w*["']?\s*[:=]/i
+const secretLine = /(?:secret|password|token|access_key|account_key|connection_string|credential|proxy)\w*["']?\s*[:=]/i
 
 /** Whether the value at a dotted path is a secret, such as `storage.storage_options.secret_access_key`. */
 export function isSecret(path: string): boolean {

@@ -11,6 +11,7 @@ import { ConfigError, StorageError } from '../errors.js'
 import { lazily } from '../package.js'
 import type { Plan } from '../plan/types.js'
 import { makeFolders } from '../storage/folders.js'
+import { proxiesOf } from '../storage/object/proxy.js'
 import { objectReadOptions } from '../storage/object/settings.js'
 import { isObjectLocation, keyOf, type Location, localPath, parseLocation, placeUri } from '../storage/uri.js'
 
@@ -19,6 +20,8 @@ export interface CheckpointPlan {
   readonly folder: string
   /** Where it is in an object store. */
   readonly objects?: ObjectFolder
+  /** `host:port` of the proxy before it; known to the first process once the folder is prepared. */
+  readonly proxy?: string | undefined
   readonly totals: CheckpointTotals
   /** Bytes of a whole checkpoint as DLIO counts them. */
   readonly sizeBytes: number
@@ -98,29 +101,24 @@ function checkWorld(workload: Workload, ranks: number): void {
 }
 
 /** Makes the folder and proves that files can be made in it. Throws ConfigError: nothing else was touched yet. */
-export async function prepareCheckpointFolder(workload: Workload, { folder, objects }: CheckpointPlan): Promise<void> {
-  if (objects) await proveWritable(workload, objects)
-  else prepareLocalFolder(workload, folder)
+export async function prepareCheckpointFolder(workload: Workload, plan: CheckpointPlan): Promise<CheckpointPlan> {
+  if (plan.objects) return { ...plan, proxy: await proveWritable(workload, plan.objects) }
+  prepareLocalFolder(workload, plan.folder)
+  return plan
 }
 
-/** Writes an object of no bytes and deletes it. */
-async function proveWritable(workload: Workload, { target }: ObjectFolder): Promise<void> {
+/** Writes an object of no bytes and deletes it. Returns the proxies on the way, for people. */
+async function proveWritable(workload: Workload, { target }: ObjectFolder): Promise<string | undefined> {
   const uri = placeUri(target.place)
   const { connect } = lazily<typeof import('../storage/object/connect.js')>('storage/object/connect.js')
   try {
     const control = await connect(target)
     try {
-      if (workload.checkpoint.numCheckpointsRead > 0 && (await control.grant()).proxy !== undefined)
-        throw refusal(
-          workload,
-          'checkpoint.checkpoint_folder',
-          uri,
-          'objects cannot be read back through an HTTP proxy',
-          "name the endpoint's host in NO_PROXY, or unset HTTPS_PROXY, HTTP_PROXY and storage_options.proxy",
-        )
+      const { proxies, endpoints } = await control.grant()
       const probe = keyOf(target.place, `.dl-driver-probe.${process.pid}.${Date.now()}.tmp`)
       await control.put(probe, new Uint8Array(0))
       await control.delete([probe])
+      return proxiesOf(proxies, endpoints)
     } finally {
       control.close()
     }

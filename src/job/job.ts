@@ -29,7 +29,7 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
   const generatesOnly = generates && !workload.workflow.train && !only
   const trains = workload.workflow.train || (workload.workflow.evaluation && !only && !generatesOnly)
   const isFirst = world.process === 0
-  const { access, checkpoints } = await together(world, () => {
+  const { access, checkpoints: planned } = await together(world, () => {
     if (trains) checkWorkflow(workload)
     if (trains || only) checkProfiler(workload, process.env)
     const access = generates || !only ? dataAccess(workload, options.direct) : { folder: '', direct: false }
@@ -47,12 +47,13 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
   if (trains || only)
     layOutThreads(
       { workload, world: { ranks: world.ranks, hosts: world.hosts } },
-      { checkpoints: checkpoints !== undefined, objects: access.objects === undefined ? 'none' : 'http' },
+      { checkpoints: planned !== undefined, objects: access.objects === undefined ? 'none' : 'http' },
       world.localRanks,
     )
+  let checkpoints = planned
   await onFirst(world, async () => {
     prepareOutputFolder(options.outputFolder)
-    if (checkpoints) await prepareCheckpointFolder(workload, checkpoints)
+    if (planned) checkpoints = await prepareCheckpointFolder(workload, planned)
     dlioLog = openLog()
   })
   dlioLog ??= openLog()

@@ -1,10 +1,10 @@
 // What a job on object storage needs beside a local one: the control plane, the grant for the reader threads, the account of requests.
-import type { Workload } from '../config/workload.js'
+import type { Warning, Workload } from '../config/workload.js'
 import { datasetParts } from '../dataset/delete.js'
 import type { Listing } from '../dataset/listing.js'
 import { listObjects } from '../dataset/object-listing.js'
-import { ConfigError } from '../errors.js'
 import { connect, type Target } from '../storage/object/connect.js'
+import { proxiesOf, proxyWarnings } from '../storage/object/proxy.js'
 import type { ObjectAccess } from '../storage/object/read-options.js'
 import type { ObjectsOpened } from '../storage/object/record.js'
 import { objectReadOptions } from '../storage/object/settings.js'
@@ -12,6 +12,8 @@ import type { ObjectControl } from '../storage/object/types.js'
 import { keyOf, placeUri, rootUri } from '../storage/uri.js'
 
 export interface JobObjects {
+  /** What people should know of the way to the storage. */
+  readonly warnings: readonly Warning[]
   readonly access: ObjectAccess
   list(signal: AbortSignal): Promise<Listing>
   /** Deletes the data set, for `dataset.keep_files: false`. Throws StorageError. */
@@ -25,16 +27,18 @@ export interface JobObjects {
 export async function openObjects(target: Target, workload: Workload): Promise<JobObjects> {
   const control = await connect(target)
   const grant = await control.grant()
-  if (grant.proxy !== undefined)
-    throw new ConfigError(
-      `${placeUri(target.place)}: objects cannot be read through an HTTP proxy; name the endpoint's host in NO_PROXY, or unset HTTPS_PROXY, HTTP_PROXY and storage_options.proxy`,
-    )
   const options = objectReadOptions(workload.storage.options)
+  const proxy = proxiesOf(grant.proxies, grant.endpoints)
   return {
+    warnings: proxyWarnings(proxy),
     access: { rootUri: rootUri(target.place), grant, options, renew: () => control.grant() },
     list: (signal) => listObjects(workload, control, target.settings.spotCheckObjects, signal),
     deleteDataset: () => deleteObjects(control),
-    opened: () => ({ uri: placeUri(target.place), requests: { ...control.requests }, options }),
+    opened: () => ({
+      uri: placeUri(target.place),
+      requests: { ...control.requests },
+      options: { ...options, ...(proxy !== undefined && { proxy }) },
+    }),
     close: () => control.close(),
   }
 }

@@ -6,6 +6,7 @@ import { computedFiles } from '../dataset/naming.js'
 import { readHost } from '../output/host.js'
 import { createPlan } from '../plan/plan.js'
 import type { Plan } from '../plan/types.js'
+import { proxyWarnings } from '../storage/object/proxy.js'
 import { checkpointsOnly, checkpointWarnings } from './checkpoints.js'
 import { cacheWarnings, checkSteps } from './checks.js'
 import { listTogether } from './processes.js'
@@ -42,6 +43,7 @@ export async function prepare(options: JobOptions, session: Session): Promise<Pr
   const uncached = access.direct || access.objects !== undefined
   const warnings = [
     ...profilerWarnings(workload),
+    ...(access.objects?.warnings ?? proxyWarnings(checkpoints?.proxy)),
     ...listing.warnings,
     ...(only ? [] : [...plan.warnings, ...cacheWarnings(plan, uncached, host.memoryBytes)]),
     ...(checkpoints ? checkpointWarnings(workload, checkpoints, only ? undefined : plan) : []),

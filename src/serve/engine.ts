@@ -127,7 +127,7 @@ export class ServeEngine {
       samplesPerEpoch: { train: plan.train.samplesPerEpoch, valid: plan.valid.samplesPerEpoch },
       dropLast: plan.train.samplesPerEpoch === plan.train.steps * plan.train.batchSize * options.ranks,
       fixedShapes: workload.dataset.recordLengthBytesStdev === 0,
-      warnings: [...warnings, ...listing.warnings, ...plan.warnings],
+      warnings: [...warnings, ...(objects?.warnings ?? []), ...listing.warnings, ...plan.warnings],
     }
     const engine = new ServeEngine(options, workload, opened, world, listing.files, read, objects, ring, memoryFd, onFailure)
     engine.startThreads()

@@ -1,49 +1,133 @@
 // Connections of the control plane: kept alive, with the certificates to trust, through a proxy where one applies.
-import http from 'node:http'
+import http, { type ClientRequest } from 'node:http'
 import https from 'node:https'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import tls from 'node:tls'
-import { HttpsProxyAgent } from 'https-proxy-agent'
-import type { ObjectSettings } from './settings.js'
+import type { HttpFault } from './http/faults.js'
+import { authority, connectToProxy, openTunnel } from './http/tunnel.js'
+import { type ProxyRules, type ProxyServer, proxyFor } from './proxy.js'
 
 export interface Agents {
   readonly http: http.Agent
   readonly https: https.Agent
-  /** The proxy that requests go through. */
-  readonly proxy?: string
   close(): void
 }
 
-/** Agents for requests to `origin`. */
-export function createAgents(settings: ObjectSettings, origin: string, env: NodeJS.ProcessEnv = process.env): Agents {
-  const trust = {
+/** Certificates that servers and proxies may have, as Node's TLS takes them. */
+export function trustOf({ ca, verifyTls }: { readonly ca?: readonly string[]; readonly verifyTls: boolean }): tls.ConnectionOptions {
+  return {
     // What is given replaces Node's own, so those are given too.
-    ...(settings.ca.length > 0 ? { ca: [...tls.rootCertificates, ...settings.ca] } : {}),
-    ...(settings.verifyTls ? {} : { rejectUnauthorized: false }),
+    ...(ca !== undefined && ca.length > 0 ? { ca: [...tls.rootCertificates, ...ca] } : {}),
+    ...(verifyTls ? {} : { rejectUnauthorized: false }),
   }
-  const pool = { keepAlive: true, maxSockets: 256 }
-  const proxy = settings.proxy ?? proxyFor(origin, env)
-  if (proxy === undefined) {
-    const agents = { http: new http.Agent(pool), https: new https.Agent({ ...pool, ...trust }) }
-    return { ...agents, close: () => [agents.http, agents.https].map((agent) => agent.destroy()) }
-  }
-  const agent = new HttpsProxyAgent(proxy, { ...pool, ...trust }) as unknown as https.Agent
-  return { http: agent, https: agent, proxy, close: () => agent.destroy() }
 }
 
-/** The environment's proxy for `origin`: HTTPS_PROXY or HTTP_PROXY in either case, unless NO_PROXY names the host (a name, `.domain`, `*`). */
-export function proxyFor(origin: string, env: NodeJS.ProcessEnv): string | undefined {
-  const url = new URL(origin)
-  const name = url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY'
-  const proxy = env[name.toLowerCase()] || env[name]
-  if (!proxy) return undefined
-  const host = url.hostname.toLowerCase()
-  const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[\s,]+/).some((entry) => {
-    const [pattern = '', port] = entry
-      .toLowerCase()
-      .replace(/^\*?\./, '.')
-      .split(':')
-    if (pattern === '' || (port !== undefined && port !== url.port)) return false
-    return pattern === '*' || host === pattern || host.endsWith(pattern.startsWith('.') ? pattern : `.${pattern}`)
-  })
-  return exempt ? undefined : proxy
+/** What connections depend on. */
+interface AgentSettings {
+  readonly ca?: readonly string[]
+  readonly verifyTls: boolean
+  readonly proxies?: ProxyRules
+  readonly connectTimeoutMs: number
+}
+
+/** Agents that decide for each request which way it takes. */
+export function createAgents(settings: AgentSettings): Agents {
+  const trust = trustOf(settings)
+  const pool = { keepAlive: true, maxSockets: 256 }
+  const { proxies, connectTimeoutMs } = settings
+  if (proxies === undefined) return closing(new http.Agent(pool), new https.Agent({ ...pool, ...trust }))
+  const way = { proxies, trust, timeoutMs: connectTimeoutMs }
+  return closing(new ForwardedAgent(pool, way), new TunnelAgent({ ...pool, ...trust }, way))
+}
+
+const closing = (plain: http.Agent, secure: https.Agent): Agents => ({
+  http: plain,
+  https: secure,
+  close: () => [plain, secure].map((agent) => agent.destroy()),
+})
+
+interface Way {
+  readonly proxies: ProxyRules
+  readonly trust: tls.ConnectionOptions
+  readonly timeoutMs: number
+}
+
+/** Host and port of a request, as Node hands them to agents. */
+interface Hop {
+  readonly host: string
+  readonly port: number | string
+}
+type Created = (error: Error | null, socket: Duplex) => void
+/** What Node's agents have and its types do not tell: the way of every request into an agent. */
+type Adding = { addRequest(request: ClientRequest, options: Hop): void }
+type Creating = { createConnection(options: object, created: Created): Duplex }
+
+const wayOf = (rules: ProxyRules, scheme: string, { host, port }: Hop): ProxyServer | undefined =>
+  proxyFor(rules, `${scheme}//${authority(host, Number(port))}`)
+
+/** Plain HTTP: a proxy is asked for the whole URL. */
+class ForwardedAgent extends http.Agent {
+  constructor(
+    options: http.AgentOptions,
+    private readonly way: Way,
+  ) {
+    super(options)
+  }
+
+  addRequest(request: ClientRequest, options: Hop): void {
+    const proxy = wayOf(this.way.proxies, 'http:', options)
+    if (proxy !== undefined) addressWhole(request, proxy)
+    ;(http.Agent.prototype as unknown as Adding).addRequest.call(this, request, options)
+  }
+
+  override createConnection(options: object, created?: Created): Duplex | undefined {
+    const proxy = wayOf(this.way.proxies, 'http:', options as Hop)
+    if (proxy === undefined) return (http.Agent.prototype as unknown as Creating).createConnection.call(this, options, created!)
+    return later(connectToProxy({ proxy, address: proxy.hostname, ...this.way }), created!, (socket) => socket)
+  }
+}
+
+/** Makes the target of a request its whole URL and adds the credentials of the proxy. */
+function addressWhole(request: ClientRequest, { authorization }: ProxyServer): void {
+  const made = request as ClientRequest & { _header: string | null; _implicitHeader(): void }
+  // With `Expect` the head is already made by now.
+  const isMade = made._header !== null
+  made._header = null
+  request.path = `http://${request.getHeader('host')}${request.path}`
+  if (authorization !== '') request.setHeader('proxy-authorization', authorization)
+  if (isMade) made._implicitHeader()
+}
+
+/** TLS: a proxy is asked for a tunnel. */
+class TunnelAgent extends https.Agent {
+  constructor(
+    options: https.AgentOptions,
+    private readonly way: Way,
+  ) {
+    super(options)
+  }
+
+  override createConnection(options: object, created?: Created): Duplex | undefined {
+    const hop = options as Hop
+    const proxy = wayOf(this.way.proxies, 'https:', hop)
+    const create = (more: object) =>
+      (https.Agent.prototype as unknown as Creating).createConnection.call(this, { ...options, ...more }, created!)
+    if (proxy === undefined) return create({})
+    const to = authority(hop.host, Number(hop.port))
+    return later(openTunnel({ proxy, address: proxy.hostname, to, ...this.way }), created!, (socket) => create({ socket }))
+  }
+}
+
+/** Creates a connection that is not there at once. */
+function later(opening: Promise<Socket>, created: Created, create: (socket: Socket) => Duplex): undefined {
+  opening.then(
+    (socket) => created(null, create(socket)),
+    // The name of the hint is the AWS SDK's.
+    ({ detail, facts, retries }: HttpFault) =>
+      created(
+        Object.assign(new Error(detail), { code: facts.code ?? 'ProxyFailed', ...(retries ? { $retryable: {} } : {}) }),
+        undefined as never,
+      ),
+  )
 }

@@ -15,6 +15,7 @@ import { objectUri, placeUri } from '../uri.js'
 import { type Agents, createAgents } from './agents.js'
 import { type Ask, asking, checkSize, controlFailure } from './control.js'
 import { Redactor, statusOf } from './failure.js'
+import { proxySecrets, throughProxy } from './proxy.js'
 import type { ObjectSettings } from './settings.js'
 import type {
   AccessGrant,
@@ -45,14 +46,14 @@ type Credential = {
 /** Opens the control plane of an Azure container. Throws ConfigError for a connection string that is none, StorageError without credentials. */
 export async function openAzure(place: ObjectPlace, settings: ObjectSettings): Promise<ObjectControl> {
   const redactor = new Redactor()
-  redactor.add(settings.accountKey, settings.sasToken, settings.connectionString)
+  redactor.add(settings.accountKey, settings.sasToken, settings.connectionString, ...proxySecrets(settings.proxies))
   const account = place.account!
   const connection = settings.connectionString === undefined ? undefined : parseConnectionString(settings.connectionString)
   // Of another account: it is not for this place.
   const own = connection?.account === undefined || connection.account === account ? connection : undefined
   redactor.add(own?.key, own?.sas)
   const bases = baseUrls(account, settings, own)
-  const agents = createAgents(settings, new URL(bases[0]!).origin)
+  const agents = createAgents(settings)
   const credential = credentialOf(account, settings, own)
   const pipeline = newPipeline(credential.sdk as never, {
     retryOptions: {
@@ -176,7 +177,7 @@ class AzureControl implements ObjectControl {
     private readonly settings: ObjectSettings,
     private readonly parts: Parts,
   ) {
-    this.endpoint = parts.bases.join(', ')
+    this.endpoint = parts.bases.join(', ') + throughProxy(settings.proxies, parts.bases)
     this.partSizeBytes = settings.partSizeBytes
     this.#ask = asking(this, parts.redactor)
     const query = parts.credential.query === '' ? '' : `?${parts.credential.query}`
@@ -208,7 +209,7 @@ class AzureControl implements ObjectControl {
       headers: { 'x-ms-version': apiVersion },
       ...(settings.ca.length > 0 ? { ca: settings.ca } : {}),
       verifyTls: settings.verifyTls,
-      ...(parts.agents.proxy === undefined ? {} : { proxy: parts.agents.proxy }),
+      ...(settings.proxies === undefined ? {} : { proxies: settings.proxies }),
     }
   }
 

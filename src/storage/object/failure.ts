@@ -98,8 +98,13 @@ export function storageFailure(error: unknown, { uri, operation, endpoint, attem
   if (error instanceof StorageError) return error
   const code = codeOf(error)
   const status = statusOf(error)
-  const explained = explanations.find(([form]) => code !== undefined && form.test(code))?.[1]
   const said = redactor.clean(((error as Error | undefined)?.message ?? String(error)).split('\n')[0]!.trim().slice(0, 300))
+  // What is told of a proxy is not about the endpoint.
+  const ofProxy = /\bthe proxy \S+:\d+/.test(said)
+  const explained =
+    status === 407
+      ? 'the proxy wants credentials, or other ones than its URL has'
+      : explanations.find(([form]) => !ofProxy && code !== undefined && form.test(code))?.[1]
   const words = explained ?? (status === 403 ? 'access denied' : status === 404 ? 'there is no such object or bucket' : said || 'failed')
   const tries = (error as ProviderError)?.$metadata?.attempts ?? attempts
   const facts = [

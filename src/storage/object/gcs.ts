@@ -1,12 +1,12 @@
 // The control plane of Google Cloud Storage, over its SDK.
 import https from 'node:https'
-import tls from 'node:tls'
 import { type Bucket, type File, Storage } from '@google-cloud/storage'
 import { StorageError } from '../../errors.js'
 import { objectUri } from '../uri.js'
-import { proxyFor } from './agents.js'
+import { type Agents, createAgents, trustOf } from './agents.js'
 import { type Ask, asking, checkSize, controlFailure } from './control.js'
 import { Redactor, statusOf } from './failure.js'
+import { proxyFor, proxySecrets, throughProxy } from './proxy.js'
 import type { ObjectSettings } from './settings.js'
 import type { AccessGrant, ControlRequests, ListedObject, ObjectControl, ObjectPlace, ObjectUpload } from './types.js'
 import { PartsUpload } from './upload.js'
@@ -23,6 +23,12 @@ const tokenMs = 50 * 60_000
 export async function openGcs(place: ObjectPlace, settings: ObjectSettings): Promise<ObjectControl> {
   const endpoint = settings.endpoints[0]
   const redactor = new Redactor()
+  redactor.add(...proxySecrets(settings.proxies))
+  const agents = createAgents(settings)
+  const proxy = proxyFor(settings.proxies, endpoint ?? ownEndpoint)
+  if (settings.proxies !== undefined && proxy === undefined) exempt(new URL(endpoint ?? ownEndpoint).hostname)
+  // For what the library signs in with, and for uploads.
+  const agent = ({ protocol }: URL) => (protocol === 'https:' ? agents.https : agents.http)
   // Emulators and gateways know no Google accounts; with a key file it is said that this one does.
   const signsIn = !settings.anonymous && (endpoint === undefined || settings.credentialsFile !== undefined)
   const storage = new Storage({
@@ -37,26 +43,30 @@ export async function openGcs(place: ObjectPlace, settings: ObjectSettings): Pro
       retryDelayMultiplier: 2,
     },
     timeout: settings.requestTimeoutMs,
+    clientOptions: { transporterOptions: { agent } } as never,
   })
-  const trust = {
-    ...(settings.ca.length > 0 ? { ca: [...tls.rootCertificates, ...settings.ca] } : {}),
-    ...(settings.verifyTls ? {} : { rejectUnauthorized: false }),
-  }
-  const proxy = settings.proxy ?? proxyFor(endpoint ?? ownEndpoint, process.env)
+  const trust = trustOf(settings)
   if (Object.keys(trust).length > 0) {
     // Parts of the library make their own requests and take the process's agent.
     Object.assign(https.globalAgent.options, trust)
   }
-  const connection = { pool: trust, ...(settings.proxy === undefined ? {} : { proxy: settings.proxy }) }
+  const connection = { pool: trust, agent, ...(proxy === undefined ? {} : { proxy: proxy.url }) }
   storage.interceptors.push({ request: (request) => Object.assign(request, connection) as never })
-  return new GcsControl(place, settings, { storage, redactor, signsIn, ...(proxy === undefined ? {} : { proxy }) })
+  return new GcsControl(place, settings, { storage, agents, redactor, signsIn })
+}
+
+/** The library looks for proxies in the environment by rules of its own: this tells it in its own language that a host has none. */
+function exempt(hostname: string): void {
+  const known = (process.env.no_proxy || process.env.NO_PROXY || '').split(/[\s,]+/)
+  process.env.NO_PROXY = [...new Set([...known, hostname])].filter((entry) => entry !== '').join(',')
+  process.env.no_proxy = process.env.NO_PROXY
 }
 
 interface Parts {
   readonly storage: Storage
   readonly redactor: Redactor
   readonly signsIn: boolean
-  readonly proxy?: string
+  readonly agents: Agents
 }
 
 class GcsControl implements ObjectControl {
@@ -73,7 +83,7 @@ class GcsControl implements ObjectControl {
     private readonly settings: ObjectSettings,
     private readonly parts: Parts,
   ) {
-    this.endpoint = settings.endpoints[0] ?? ownEndpoint
+    this.endpoint = (settings.endpoints[0] ?? ownEndpoint) + throughProxy(settings.proxies, [settings.endpoints[0] ?? ownEndpoint])
     this.partSizeBytes = Math.ceil(settings.partSizeBytes / pieceUnit) * pieceUnit
     this.#ask = asking(this, parts.redactor)
     this.#bucket = parts.storage.bucket(place.bucket)
@@ -103,7 +113,7 @@ class GcsControl implements ObjectControl {
       headers: {},
       ...(settings.ca.length > 0 ? { ca: settings.ca } : {}),
       verifyTls: settings.verifyTls,
-      ...(parts.proxy === undefined ? {} : { proxy: parts.proxy }),
+      ...(settings.proxies === undefined ? {} : { proxies: settings.proxies }),
     }
   }
 
@@ -207,7 +217,9 @@ class GcsControl implements ObjectControl {
       )
   }
 
-  close(): void {}
+  close(): void {
+    this.parts.agents.close()
+  }
 }
 
 interface ResumableSession {

@@ -1,5 +1,6 @@
 // The keys of `storage.storage_options`: what kind of value each takes, and checking them.
 import { nearest } from '../../config/suggest.js'
+import { parseProxy } from './proxy.js'
 
 type Option = { readonly kind: 'text' | 'flag' | 'count' | 'secret'; readonly doc: string; readonly min?: number; readonly max?: number }
 
@@ -27,7 +28,7 @@ export const options = {
   project_id: { kind: 'text', doc: 'Google: project (GOOGLE_CLOUD_PROJECT)' },
   ca_bundle: { kind: 'text', doc: 'file of certificates to trust in addition (AWS_CA_BUNDLE, NODE_EXTRA_CA_CERTS)' },
   verify_tls: { kind: 'flag', doc: "false: takes any server's certificate" },
-  proxy: { kind: 'text', doc: 'URL of an HTTP proxy (HTTPS_PROXY, HTTP_PROXY, NO_PROXY)' },
+  proxy: { kind: 'secret', doc: 'URL of an HTTP proxy for all requests (HTTPS_PROXY, HTTP_PROXY, NO_PROXY)' },
   request_checksum: { kind: 'text', doc: 'S3: `when_required` or `when_supported`' },
   multipart_part_size: { kind: 'count', min: 5 * 2 ** 20, max: 2 ** 30, doc: 'bytes of one part of a large upload' },
   part_size: {
@@ -73,6 +74,12 @@ export function checkOptions(given: Readonly<Record<string, unknown>>): OptionPr
       parseEndpoints((optionValue(given, 'endpoint_url') as string | undefined) ?? '')
   } catch (error) {
     problems.push({ option: 'endpoint_url', rule: (error as Error).message, remedy: 'such as http://127.0.0.1:9000' })
+  }
+  try {
+    const proxy = problems.some(({ option }) => option === 'proxy') ? undefined : optionValue(given, 'proxy')
+    if (proxy !== undefined) parseProxy(proxy as string)
+  } catch (error) {
+    problems.push({ option: 'proxy', rule: (error as Error).message, remedy: 'such as http://proxy.example:3128' })
   }
   const checksum = given.request_checksum
   if (checksum !== undefined && checksum !== null && checksum !== 'when_required' && checksum !== 'when_supported')

@@ -8,7 +8,10 @@ export interface ObjectsOpened {
   /** Of the data folder, without credentials. */
   readonly uri: string
   readonly requests: Readonly<ControlRequests>
-  readonly options: ObjectReadOptions
+  readonly options: ObjectReadOptions & {
+    /** `host:port` of the proxies that objects were read through; absent: none. */
+    readonly proxy?: string
+  }
 }
 
 /** The `objects` section of result.json. `requests.get` counts the GETs of reading too, those that were answered in full. */

@@ -20,6 +20,7 @@ import { type Agents, createAgents } from './agents.js'
 import { type Ask, asking, checkSize } from './control.js'
 import { type CredentialSource, type S3Credentials, s3Credentials } from './credentials.js'
 import { Redactor, statusOf, storageFailure } from './failure.js'
+import { proxySecrets, throughProxy } from './proxy.js'
 import type { ObjectSettings } from './settings.js'
 import type {
   AccessGrant,
@@ -46,10 +47,18 @@ export async function openS3(place: ObjectPlace, settings: ObjectSettings): Prom
   // The SDK's word on old versions of Node is for its developers, and would come with every run.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
   const redactor = new Redactor()
-  redactor.add(settings.secretAccessKey, settings.sessionToken)
+  redactor.add(settings.secretAccessKey, settings.sessionToken, ...proxySecrets(settings.proxies))
   const origin = settings.endpoints[0] ?? 'https://s3.amazonaws.com'
-  const agents = createAgents(settings, origin)
-  const source = s3Credentials(settings)
+  const via = throughProxy(settings.proxies, settings.endpoints.length === 0 ? [origin] : settings.endpoints)
+  const agents = createAgents(settings)
+  const requestHandler = new NodeHttpHandler({
+    httpAgent: agents.http,
+    httpsAgent: agents.https,
+    connectionTimeout: settings.connectTimeoutMs,
+    socketTimeout: settings.requestTimeoutMs,
+    socketAcquisitionWarningTimeout: 2 ** 31 - 1,
+  })
+  const source = s3Credentials(settings, requestHandler)
   let current: S3Credentials | undefined
   const credentials: CredentialSource = async () => {
     if (current === undefined || (current.expiration !== undefined && current.expiration.getTime() - Date.now() < refreshMs))
@@ -57,7 +66,7 @@ export async function openS3(place: ObjectPlace, settings: ObjectSettings): Prom
     redactor.add(current.secretAccessKey, current.sessionToken)
     return current
   }
-  const attempt = { uri: placeUri(place), operation: 'find credentials for', endpoint: origin }
+  const attempt = { uri: placeUri(place), operation: 'find credentials for', endpoint: `${origin}${via}` }
   try {
     if (!settings.anonymous) await credentials()
     const region = settings.region ?? (settings.endpoints.length > 0 ? 'us-east-1' : undefined)
@@ -71,20 +80,14 @@ export async function openS3(place: ObjectPlace, settings: ObjectSettings): Prom
       maxAttempts: settings.maxAttempts,
       requestChecksumCalculation: settings.requestChecksum === 'when_supported' ? 'WHEN_SUPPORTED' : 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
-      requestHandler: new NodeHttpHandler({
-        httpAgent: agents.http,
-        httpsAgent: agents.https,
-        connectionTimeout: settings.connectTimeoutMs,
-        socketTimeout: settings.requestTimeoutMs,
-        socketAcquisitionWarningTimeout: 2 ** 31 - 1,
-      }),
+      requestHandler,
       // The SDK's own words (old Node, clock corrections) are not for our users.
       logger: { debug() {}, info() {}, warn() {}, error() {}, trace() {} },
     }
     const clients = (settings.endpoints.length === 0 ? [undefined] : settings.endpoints).map(
       (endpoint) => new S3Client({ ...config, ...(endpoint === undefined ? {} : { endpoint }) }),
     )
-    return new S3Control(place, settings, { clients, config, agents, redactor, ...(settings.anonymous ? {} : { credentials }) })
+    return new S3Control(place, settings, { clients, config, agents, redactor, via, ...(settings.anonymous ? {} : { credentials }) })
   } catch (error) {
     agents.close()
     throw storageFailure(error, attempt, redactor)
@@ -96,6 +99,8 @@ interface Parts {
   readonly config: S3ClientConfig
   readonly agents: Agents
   readonly redactor: Redactor
+  /** Words for the proxy before the endpoints. */
+  readonly via: string
   /** Absent: anonymous. */
   readonly credentials?: CredentialSource
 }
@@ -113,7 +118,7 @@ class S3Control implements ObjectControl {
     private readonly settings: ObjectSettings,
     private readonly parts: Parts,
   ) {
-    this.endpoint = settings.endpoints.join(', ') || `S3${settings.region === undefined ? '' : ` ${settings.region}`}`
+    this.endpoint = (settings.endpoints.join(', ') || `S3${settings.region === undefined ? '' : ` ${settings.region}`}`) + parts.via
     this.partSizeBytes = settings.partSizeBytes
     this.#ask = asking(this, parts.redactor)
   }
@@ -157,7 +162,7 @@ class S3Control implements ObjectControl {
       headers: {},
       ...(settings.ca.length > 0 ? { ca: settings.ca } : {}),
       verifyTls: settings.verifyTls,
-      ...(parts.agents.proxy === undefined ? {} : { proxy: parts.agents.proxy }),
+      ...(settings.proxies === undefined ? {} : { proxies: settings.proxies }),
     }
   }
 

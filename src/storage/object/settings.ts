@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { ConfigError } from '../../errors.js'
 import { checkOptions, type OptionName, optionValue, parseEndpoints } from './options.js'
+import { type ProxyRules, proxyRules } from './proxy.js'
 import { defaultReadOptions, type ObjectReadOptions } from './read-options.js'
 import type { ObjectPlace } from './types.js'
 
@@ -32,8 +33,8 @@ export interface ObjectSettings {
   /** Certificates (PEM) trusted beside Node's own. */
   readonly ca: readonly string[]
   readonly verifyTls: boolean
-  /** URL of an HTTP proxy, for all requests; the environment's proxies apply where it is absent. */
-  readonly proxy?: string
+  /** Which requests go through an HTTP proxy; absent: none. */
+  readonly proxies?: ProxyRules
   /** Whether to send a checksum with every upload: `when_supported`, or only `when_required`, which more servers take. */
   readonly requestChecksum: 'when_required' | 'when_supported'
   readonly partSizeBytes: number
@@ -85,7 +86,7 @@ export function objectSettings(
     ...present('projectId', text('project_id', 'GOOGLE_CLOUD_PROJECT')),
     ca: certificates([text('ca_bundle'), env.AWS_CA_BUNDLE, env.NODE_EXTRA_CA_CERTS]),
     verifyTls: flag('verify_tls') ?? true,
-    ...present('proxy', text('proxy')),
+    ...present('proxies', proxyRules(text('proxy'), env)),
     requestChecksum: (text('request_checksum') as ObjectSettings['requestChecksum'] | undefined) ?? 'when_required',
     partSizeBytes: count('multipart_part_size', 8 * 2 ** 20),
     spotCheckObjects: count('spot_check', 0),

@@ -1,6 +1,8 @@
 // Contracts of object storage: the control plane (official SDKs, main thread) resolves who we are and where; the data plane (own HTTP over
 // sockets, reader threads) fetches bytes with what it was granted. A grant is plain data, since it crosses threads.
 
+import type { ProxyRules } from './proxy.js'
+
 /** A bucket (S3, GCS) or container (Azure) and the prefix of a dataset in it. */
 export interface ObjectPlace {
   readonly provider: 's3' | 'azure' | 'gcs'
@@ -42,8 +44,8 @@ export interface AccessGrant {
   /** Certificates (PEM) trusted in addition to Node's own. */
   readonly ca?: readonly string[]
   readonly verifyTls: boolean
-  /** URL of the HTTP proxy that requests must go through, perhaps with a password; absent: none. */
-  readonly proxy?: string
+  /** Which requests go through an HTTP proxy, perhaps with its password; absent: none. */
+  readonly proxies?: ProxyRules
 }
 
 export interface ListedObject {

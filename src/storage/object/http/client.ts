@@ -71,7 +71,7 @@ export class HttpClient {
   ) {
     this.signer = createSigner(access)
     this.tls = TlsMemory.of(access)
-    this.home = { endpoints: new Endpoints(access.endpoints, start), pathPrefix: access.pathPrefix }
+    this.home = { endpoints: new Endpoints(access.endpoints, start, access.proxies), pathPrefix: access.pathPrefix }
   }
 
   get grant(): AccessGrant {
@@ -92,7 +92,7 @@ export class HttpClient {
 
   /** A destination elsewhere. Requests that go there count for the first endpoint. */
   destination(url: string, pathPrefix: string): Destination {
-    return { endpoints: new Endpoints([url], 0), pathPrefix }
+    return { endpoints: new Endpoints([url], 0, this.access.proxies), pathPrefix }
   }
 
   /** Sends all requests there from now on. */
@@ -152,12 +152,12 @@ export class HttpClient {
     this.meters.io.readEnds(bytes)
   }
 
-  private textOf(request: ObjectRequest, { host }: Origin, pathPrefix: string): string {
+  private textOf(request: ObjectRequest, { host, targetBegin, proxyLines }: Origin, pathPrefix: string): string {
     const { method, key, range, ifMatch } = request
     const path = pathPrefix + key
     const { signer } = this
     const headers = signer.headers({ method, host, path, range, ifMatch, nowMs: Date.now() })
-    return `${method} ${path}${signer.query} HTTP/1.1\r\nhost: ${host}\r\n${range === '' ? '' : `range: ${range}\r\n`}${ifMatch === '' ? '' : `if-match: ${ifMatch}\r\n`}${headers}\r\n`
+    return `${method} ${targetBegin}${path}${signer.query} HTTP/1.1\r\nhost: ${host}\r\n${proxyLines}${range === '' ? '' : `range: ${range}\r\n`}${ifMatch === '' ? '' : `if-match: ${ifMatch}\r\n`}${headers}\r\n`
   }
 
   /** A new connection to an address of the endpoint; each of its addresses is tried before that is a fault. */
@@ -252,7 +252,7 @@ class Running implements Exchange, RequestHandle {
     if (refusal !== undefined) {
       client.ended(this, 0)
       client.meters.objects.failed(target.origin.index)
-      this.what.failed(faultOfStatus(refusal.head, refusal.text.toString(), Date.now()))
+      this.what.failed(target.origin.told(faultOfStatus(refusal.head, refusal.text.toString(), Date.now())))
       return
     }
     const bytes = connection.bodyBytes
@@ -268,7 +268,8 @@ class Running implements Exchange, RequestHandle {
     client.meters.objects.failed(target.origin.index)
     const kind = error instanceof HttpFault && error !== abortion && !this.isStale(error) ? error.kind : undefined
     if (kind === 'reset' || kind === 'shortBody' || kind === 'timeout') target.setAside(performance.now())
-    this.what.failed(this.explain(error))
+    const explained = this.explain(error)
+    this.what.failed(explained instanceof HttpFault && explained !== abortion ? target.origin.told(explained) : explained)
   }
 
   /** The server closed a kept connection while the request was on its way: nothing was received, nothing is wrong with the address. */

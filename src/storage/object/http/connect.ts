@@ -1,11 +1,15 @@
-// Opening connections: TCP or TLS, with a time limit, and what failed in words.
+// Opening connections: TCP or TLS, straight or through a proxy, with a time limit, and what failed in words.
 import { readFileSync } from 'node:fs'
 import net, { isIP } from 'node:net'
 import tls from 'node:tls'
+import type { ProxyServer } from '../proxy.js'
 import type { AccessGrant } from '../types.js'
+import { connectFault } from './connect-fault.js'
 import { Connection } from './connection.js'
 import type { Target } from './endpoints.js'
 import { HttpFault } from './faults.js'
+import { awaiting, type Waiting } from './pending.js'
+import { authority, openTunnel } from './tunnel.js'
 
 /** What TLS connections of one client share: trusted certificates, and a session for each endpoint, so that handshakes are short. */
 export class TlsMemory {
@@ -26,6 +30,30 @@ export class TlsMemory {
     )
     return this.context
   }
+
+  /** What a TLS connection to a server is made with. */
+  options({ hostname, url }: Hop): tls.ConnectionOptions {
+    return {
+      ...this.trust,
+      ...(isIP(hostname) === 0 ? { servername: hostname } : {}),
+      ...(this.sessions.has(url) && { session: this.sessions.get(url)! }),
+    }
+  }
+
+  get trust(): tls.ConnectionOptions {
+    return { secureContext: this.secureContext, rejectUnauthorized: this.verifies }
+  }
+
+  keepSession(socket: net.Socket, { url }: Hop): void {
+    socket.on('session', (session: Buffer) => this.sessions.set(url, session))
+  }
+}
+
+/** Who is at the other end of a connection: an endpoint, or a proxy. */
+interface Hop {
+  readonly hostname: string
+  readonly port: number
+  readonly url: string
 }
 
 /** What Node trusts by NODE_EXTRA_CA_CERTS, which it forgets once other certificates are named. */
@@ -43,73 +71,69 @@ function extraCertificates(): string[] {
 /** Connects to an address, unless `signal` is aborted before. Throws HttpFault (`connect`, `tls`, `timeout`). */
 export function connect(target: Target, memory: TlsMemory, timeoutMs: number, signal: AbortSignal): Promise<Connection> {
   const { origin, address } = target
+  const { proxy } = origin
+  if (proxy !== undefined && origin.isTls) return connectThrough(proxy, target, memory, timeoutMs, signal)
+  const hop = proxy ?? origin
+  const name = proxy === undefined ? address : `the proxy ${proxy.host}`
   const connection = new Connection()
-  const name = isIP(origin.hostname) === 0 ? origin.hostname : undefined
-  return new Promise((resolve, reject) => {
-    const base = { host: address, port: origin.port, noDelay: true, onread: connection.onread }
-    // The types know `onread` for plain sockets only; `tls.connect` hands it on to the same class.
-    const socket: net.Socket = origin.isTls
-      ? tls.connect({
-          ...base,
-          secureContext: memory.secureContext,
-          rejectUnauthorized: memory.verifies,
-          ...(name === undefined ? {} : { servername: name }),
-          ...(memory.sessions.has(origin.url) && { session: memory.sessions.get(origin.url)! }),
-        } as tls.ConnectionOptions)
-      : net.connect(base as unknown as net.NetConnectOpts)
-    const end = () => {
-      clearTimeout(timer)
-      socket.off('error', onError).off('close', onClose)
-      signal.removeEventListener('abort', onClose)
-    }
-    const fail = (fault: HttpFault) => {
-      end()
-      // A socket that is being destroyed may still report an error.
-      socket.on('error', () => {})
-      socket.destroy()
-      reject(fault)
-    }
-    const onError = (error: NodeJS.ErrnoException) => fail(connectFault(error, address, origin.isTls))
-    const onClose = () => fail(new HttpFault('connect', `${address} closed the connection at once`))
-    const timer = setTimeout(
-      () => fail(new HttpFault('timeout', `no connection to ${address} within ${timeoutMs / 1000} s`, { code: 'ETIMEDOUT' })),
-      timeoutMs,
-    )
-    socket.on('error', onError).on('close', onClose)
-    signal.addEventListener('abort', onClose)
-    socket.once(origin.isTls ? 'secureConnect' : 'connect', () => {
-      end()
-      if (origin.isTls) socket.on('session', (session: Buffer) => memory.sessions.set(origin.url, session))
+  const base = { host: address, port: hop.port, noDelay: true, onread: connection.onread }
+  // The types know `onread` for plain sockets only; `tls.connect` hands it on to the same class.
+  const socket: net.Socket = hop.isTls
+    ? tls.connect({ ...base, ...memory.options(hop) } as tls.ConnectionOptions)
+    : net.connect(base as unknown as net.NetConnectOpts)
+  return awaiting<Connection>(socket, waitingFor(name, hop.isTls, timeoutMs, signal), (ready) => {
+    socket.once(hop.isTls ? 'secureConnect' : 'connect', () => {
+      if (hop.isTls) memory.keepSession(socket, hop)
       connection.attach(socket)
-      resolve(connection)
+      ready(connection)
     })
   })
 }
 
-/** Codes of failures that another attempt may not meet again, TLS or not. */
-const transient = new Set(['ECONNREFUSED', 'ECONNRESET', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'EPIPE', 'EADDRNOTAVAIL', 'ENETDOWN'])
-
-function connectFault(error: NodeJS.ErrnoException, address: string, isTls: boolean): HttpFault {
-  const { code } = error
-  if (code === 'EMFILE') return new HttpFault('connect', 'too many open files in this process; raise `ulimit -n`', { code, retries: false })
-  if (code !== undefined && transient.has(code)) return new HttpFault('connect', `no connection to ${address}: ${error.message}`, { code })
-  if (!isTls) return new HttpFault('connect', `no connection to ${address}: ${error.message}`, { code, retries: false })
-  return new HttpFault('tls', `TLS with ${address} failed: ${error.message}${tlsRemedy(code)}`, { code, retries: false })
+/** TLS with an endpoint through a tunnel, within one time limit for all of it. */
+async function connectThrough(
+  proxy: ProxyServer,
+  { origin, address }: Target,
+  memory: TlsMemory,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<Connection> {
+  const endMs = performance.now() + timeoutMs
+  const to = authority(origin.hostname, origin.port)
+  const tunnel = await openTunnel({ proxy, address, to, trust: memory.trust, timeoutMs, signal })
+  const connection = new Connection()
+  const socket = tls.connect({ socket: tunnel, ...memory.options(origin) })
+  const waiting = waitingFor(`${to} through the proxy ${proxy.host}`, true, timeoutMs, signal)
+  return awaiting<Connection>(socket, { ...waiting, timeoutMs: Math.max(1, endMs - performance.now()) }, (ready) => {
+    socket.once('secureConnect', () => {
+      memory.keepSession(socket, origin)
+      connection.attach(socket)
+      feed(connection, socket)
+      ready(connection)
+    })
+  })
 }
 
-function tlsRemedy(code: string | undefined): string {
-  switch (code) {
-    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
-    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
-    case 'UNABLE_TO_GET_ISSUER_CERT':
-    case 'SELF_SIGNED_CERT_IN_CHAIN':
-    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
-      return '; its certificate is not from a known authority: name yours with AWS_CA_BUNDLE or NODE_EXTRA_CA_CERTS'
-    case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return '; the certificate is for another name than the endpoint has'
-    case 'CERT_HAS_EXPIRED':
-      return '; its certificate has expired'
-    default:
-      return ''
+/** Over a tunnel Node hands no bytes to `onread`, so they are copied. */
+function feed(connection: Connection, socket: net.Socket): void {
+  const { buffer, callback } = connection.onread
+  socket.on('data', (bytes: Buffer) => {
+    for (let at = 0; at < bytes.length && !connection.isDead; ) {
+      const memory = buffer()
+      const piece = bytes.subarray(at, at + memory.length)
+      memory.set(piece)
+      at += piece.length
+      callback(piece.length)
+    }
+  })
+}
+
+function waitingFor(name: string, isTls: boolean, timeoutMs: number, signal: AbortSignal): Waiting {
+  return {
+    timeoutMs,
+    signal,
+    broken: (error) => connectFault(error, name, isTls),
+    closed: () => new HttpFault('connect', `${name} closed the connection at once`),
+    late: () => new HttpFault('timeout', `no connection to ${name} within ${timeoutMs / 1000} s`, { code: 'ETIMEDOUT' }),
   }
 }

@@ -1,10 +1,12 @@
-// Where requests go: all endpoints in turn, all addresses of each in turn, over kept connections. An address that fails is left alone for a while.
+// Where requests go: all endpoints in turn, all addresses of each (or of the proxy before it) in turn, over kept connections. An address that fails is left alone for a while.
 import dns from 'node:dns'
 import { isIP } from 'node:net'
+import { type ProxyRules, type ProxyServer, proxyFor } from '../proxy.js'
 import type { Connection } from './connection.js'
 import { HttpFault } from './faults.js'
+import { wantsCredentials } from './tunnel.js'
 
-/** One address of one endpoint, with its unused connections, the last used on top. */
+/** One address of one endpoint, or of the proxy that it is reached through, with its unused connections, the last used on top. */
 export class Target {
   readonly idle: Connection[] = []
   asideUntilMs = 0
@@ -46,6 +48,10 @@ export class Origin {
   readonly port: number
   /** Value of the Host header. */
   readonly host: string
+  /** What the target of a request begins with: nothing, or the endpoint itself where a proxy sends the request on. */
+  readonly targetBegin: string
+  /** Header lines for the proxy, which are not signed. */
+  readonly proxyLines: string
   private targets: Target[] = []
   private next: number
   /** While its name could not be resolved. */
@@ -59,6 +65,8 @@ export class Origin {
     readonly index: number,
     /** Spreads the first requests of several threads. */
     start: number,
+    /** What requests to it go through. */
+    readonly proxy?: ProxyServer | undefined,
   ) {
     const { protocol, hostname, port, host } = new URL(url)
     this.isTls = protocol === 'https:'
@@ -66,6 +74,17 @@ export class Origin {
     this.port = port === '' ? (this.isTls ? 443 : 80) : Number(port)
     this.host = host
     this.next = start
+    const isSentOn = proxy !== undefined && !this.isTls
+    this.targetBegin = isSentOn ? `http://${host}` : ''
+    this.proxyLines = isSentOn && proxy.authorization !== '' ? `proxy-authorization: ${proxy.authorization}\r\n` : ''
+  }
+
+  /** A fault of a request to it: with a proxy on the way nobody can say whose it is, but it can be said that there is one. */
+  told(fault: HttpFault): HttpFault {
+    const { proxy } = this
+    if (proxy === undefined) return fault
+    const words = fault.facts.status === 407 ? wantsCredentials(proxy) : `through the proxy ${proxy.host}`
+    return new HttpFault(fault.kind, `${fault.detail}; ${words}`, fault.facts)
   }
 
   get isResolved(): boolean {
@@ -109,7 +128,8 @@ export class Origin {
   }
 
   private async lookUp(): Promise<void> {
-    const addresses = isIP(this.hostname) !== 0 ? [this.hostname] : await addressesOf(this.hostname)
+    // Behind a proxy the endpoint's name is the proxy's matter.
+    const addresses = await (this.proxy === undefined ? addressesOf(this.hostname) : addressesOf(this.proxy.hostname, 'the proxy '))
     const known = new Map(this.targets.map((target) => [target.address, target]))
     this.targets = addresses.map((address) => known.get(address) ?? new Target(this, address))
     this.resolvedAtMs = performance.now()
@@ -124,14 +144,15 @@ export class Origin {
 
 const closing = () => new HttpFault('reset', 'closed')
 
-async function addressesOf(hostname: string): Promise<string[]> {
+async function addressesOf(hostname: string, what = ''): Promise<string[]> {
+  if (isIP(hostname) !== 0) return [hostname]
   try {
     const answers = await dns.promises.lookup(hostname, { all: true, verbatim: true })
     return [...new Set(answers.map(({ address }) => address))]
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     const detail = code === 'EAI_AGAIN' ? 'the name service does not answer' : 'no such host'
-    throw new HttpFault('dns', `cannot resolve ${hostname}: ${detail}`, { code, retries: code === 'EAI_AGAIN' })
+    throw new HttpFault('dns', `cannot resolve ${what}${hostname}: ${detail}`, { code, retries: code === 'EAI_AGAIN' })
   }
 }
 
@@ -140,8 +161,8 @@ export class Endpoints {
   readonly origins: readonly Origin[]
   private next: number
 
-  constructor(urls: readonly string[], start: number, firstIndex = 0) {
-    this.origins = urls.map((url, i) => new Origin(url, firstIndex + i, start))
+  constructor(urls: readonly string[], start: number, proxies?: ProxyRules) {
+    this.origins = urls.map((url, i) => new Origin(url, i, start, proxyFor(proxies, url)))
     this.next = start
   }
 

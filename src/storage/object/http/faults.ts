@@ -29,6 +29,8 @@ export type RetryCause = (typeof retryCauses)[number]
 export interface FaultFacts {
   /** The system's, TLS library's or provider's code. */
   readonly code?: string | undefined
+  /** Of the response, where there was one. */
+  readonly status?: number
   /** False where sending the same again cannot help. */
   readonly retries?: boolean
   /** What the server asked to wait for. */

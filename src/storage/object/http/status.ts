@@ -15,7 +15,12 @@ export function faultOfStatus(head: ResponseHead, text: string, nowMs: number): 
   const message = /<Message>([^<]{1,400})/.exec(text)?.[1] ?? /"message"\s*:\s*"([^"\\]{1,400})"/.exec(text)?.[1]
   const words = `status ${head.status}${head.reason === '' ? '' : ` ${printable(head.reason)}`}${message === undefined ? '' : `, ${excerptOf(message)}`}`
   const fault = (kind: RetryCause, facts: FaultFacts = {}, more = '') =>
-    new HttpFault(kind, words + more, { ...(code === undefined ? {} : { code }), retryAfterMs: head.retryAfterMs, ...facts })
+    new HttpFault(kind, words + more, {
+      ...(code === undefined ? {} : { code }),
+      status: head.status,
+      retryAfterMs: head.retryAfterMs,
+      ...facts,
+    })
   const { status } = head
   if (status === 429 || (code !== undefined && throttledCodes.has(code))) return fault('throttled')
   if (status === 503) return fault('throttled')
