@@ -8,6 +8,7 @@ import { reportError } from './errors.js'
 import { registerGenerate } from './generate.js'
 import { registerInspect } from './inspect.js'
 import { registerPlan } from './plan.js'
+import { registerReport } from './report.js'
 import { registerRun } from './run.js'
 import { registerServe } from './serve.js'
 import { registerValidate } from './validate.js'
@@ -21,6 +22,7 @@ Examples:
   dl-driver inspect data/train/*.npz                                what data files hold
   dl-driver aggregate results                                       metrics of finished runs, computed again
   dl-driver compare results/before results/after                    whether one run is worse than another
+  dl-driver report results/before results/after                     one HTML page, to read or to send
   dl-driver doctor s3://bucket/prefix                               whether this machine can do it, and who fails why
 
 Exit codes: 0 done; 1 the run failed; 2 the command line or the configuration is wrong; 3 AU below target under --strict-au;
@@ -46,6 +48,7 @@ export function main(argv: readonly string[]): void {
   registerInspect(program)
   registerAggregate(program)
   registerCompare(program)
+  registerReport(program)
   registerServe(program)
   registerDoctor(program)
   for (const command of program.commands) command.exitOverride().showHelpAfterError('(run with --help for the options and examples)')

@@ -3,8 +3,8 @@ import { statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { GivenFacts } from '../aggregate/facts.js'
 import { findResultFolders } from '../aggregate/find.js'
-import { loadJobs } from '../aggregate/jobs.js'
-import { recompute } from '../aggregate/recompute.js'
+import { type Job, loadJobs } from '../aggregate/jobs.js'
+import { type Recomputation, recompute } from '../aggregate/recompute.js'
 import { DataError, StorageError } from '../errors.js'
 import { readJson } from '../metrics/from-dlio.js'
 import { mapping, number } from '../metrics/python-json.js'
@@ -37,6 +37,11 @@ export function readMeasured(path: string, given: GivenFacts): MeasuredRun {
 }
 
 function fromResult(path: string, file: string): MeasuredRun {
+  return measured(path, 'dl-driver', readResult(file), file)
+}
+
+/** The fields of a result.json of a version that this program knows. Errors: StorageError, DataError. */
+export function readResult(file: string): Fields {
   const result = mapping(readJson(file), file, 'the file')
   if (result.schemaVersion === undefined)
     throw new DataError(
@@ -46,7 +51,7 @@ function fromResult(path: string, file: string): MeasuredRun {
   const version = number(result.schemaVersion, file, 'schemaVersion')
   if (version > resultSchemaVersion)
     throw new DataError(file, `has schemaVersion ${version}; this program knows ${resultSchemaVersion}. Use the version that wrote it`)
-  return measured(path, 'dl-driver', result, file)
+  return result
 }
 
 function fromFolder(path: string, given: GivenFacts): MeasuredRun {
@@ -56,7 +61,11 @@ function fromFolder(path: string, given: GivenFacts): MeasuredRun {
   const [job] = jobs
   if (skipped[0] !== undefined) throw new DataError(path, `cannot be compared: ${skipped[0].problem}`)
   if (job === undefined || jobs.length > 1) throw new DataError(path, `holds ${jobs.length} runs; name the folder of one`)
-  const { own } = recompute(job)
+  return measuredJob(path, job, recompute(job))
+}
+
+/** The same of a job whose figures were computed again. */
+export function measuredJob(path: string, job: Job, { own }: Recomputation): MeasuredRun {
   const fields = {
     train: own.train,
     evaluation: own.evaluation,
@@ -68,7 +77,8 @@ function fromFolder(path: string, given: GivenFacts): MeasuredRun {
   return measured(path, job.program, fields, path)
 }
 
-function measured(path: string, program: MeasuredRun['program'], fields: Fields, file: string): MeasuredRun {
+/** What is compared of the fields of `file`. Errors: DataError naming file and key. */
+export function measured(path: string, program: MeasuredRun['program'], fields: Fields, file: string): MeasuredRun {
   return { path, program, complete: fields.complete !== false, work: workOf(fields, file), quantities: quantitiesOf(fields, file) }
 }
 

@@ -11,6 +11,7 @@ import { registerDoctor } from '#src/cli/doctor.js'
 import { registerGenerate } from '#src/cli/generate.js'
 import { registerInspect } from '#src/cli/inspect.js'
 import { registerPlan } from '#src/cli/plan.js'
+import { registerReport } from '#src/cli/report.js'
 import { registerRun } from '#src/cli/run.js'
 import { registerValidate } from '#src/cli/validate.js'
 import { loadWorkload } from '#src/config/load.js'
@@ -38,6 +39,7 @@ const register = {
   inspect: registerInspect,
   aggregate: registerAggregate,
   compare: registerCompare,
+  report: registerReport,
   doctor: registerDoctor,
 }
 
@@ -122,7 +124,7 @@ test('every command line in the documentation and the help is one that the progr
     if (words.some((word) => /^(--help|--version|-V|COMMAND)$/.test(word))) continue
     assert.doesNotThrow(() => program.parse(words, { from: 'user' }), `${where}: ${line}`)
     assert.ok(parsed !== undefined, `${where}: ${line}`)
-    if (['inspect', 'aggregate', 'compare'].includes(parsed.name) || parsed.options.schema === true) continue
+    if (['inspect', 'aggregate', 'compare', 'report'].includes(parsed.name) || parsed.options.schema === true) continue
     const [name, ...overrides] = parsed.operands
     // Examines this machine, a folder or a URI too.
     if (parsed.name === 'doctor' && (name === undefined || /^\/|:\/\//.test(name))) continue
