@@ -17,40 +17,46 @@ const standardOutput = '-'
  * fails. Folders that cannot be used are named one a line.
  */
 export async function reportCommand(folders: readonly string[], options: ReportOptions): Promise<number> {
-  const { output = folders.length === 1 ? join(folders[0]!, 'report.html') : 'report.html', ...given } = options
-  const write = writerTo(output)
+  const { output: named, ...given } = options
+  if (named !== undefined) refuseOutput(named)
+  const output = named ?? (folders.length === 1 ? join(folders[0]!, 'report.html') : 'report.html')
   const { runs, problems } = loadRuns(folders, given)
   if (problems.length > 0) {
     for (const problem of problems) process.stderr.write(`error: ${printable(problem)}\n`)
     return 2
   }
   const page = reportPage(runs)
-  await write(page)
+  await write(output, page)
   const palette = paletteFor(process.stderr.isTTY, process.env)
   process.stderr.write(runs.map((run) => `${palette.bold(printable(run.label))}: ${printable(summaryLine(run))}\n`).join(''))
   if (output !== standardOutput) process.stderr.write(`report: ${printable(output)} (${decimalBytes(Buffer.byteLength(page))})\n`)
   return 0
 }
 
-/** How the page is written: replacing a file at once, or into a pipe or device as it stands. Errors: ConfigError, before anything is read. */
-function writerTo(output: string): (page: string) => Promise<void> | void {
-  if (output === standardOutput) return (page) => writeLines(process.stdout, [page])
+/** Errors: ConfigError for a name that the page must not be written to. */
+function refuseOutput(output: string): void {
+  if (output === standardOutput) return
+  const refuse = (problem: string) => {
+    throw new ConfigError(`--output ${printable(output)}: ${problem}`)
+  }
   const stat = statSync(output, { throwIfNoEntry: false })
-  if (stat?.isDirectory()) throw new ConfigError(`--output ${printable(output)}: is a folder; name a file in it`)
-  if (stat !== undefined && !stat.isFile())
-    return (page) => {
-      try {
-        writeFileSync(output, page)
-      } catch (error) {
-        throw fileError(output, 'write', error)
-      }
-    }
+  if (stat?.isDirectory()) refuse('is a folder; name a file in it')
+  if (stat !== undefined && !stat.isFile()) return
   // An existing file is replaced: no slip of the fingers may cost a result.json.
-  if (!/\.html?$/i.test(output)) throw new ConfigError(`--output ${printable(output)}: the name must end with .html`)
-  const folder = statSync(dirname(output), { throwIfNoEntry: false })
-  if (folder === undefined && output !== join(dirname(output), 'report.html'))
-    throw new ConfigError(`--output ${printable(output)}: there is no folder ${printable(dirname(output))}`)
-  return (page) => writeAtomically(output, page)
+  if (!/\.html?$/i.test(output)) refuse('the name must end with .html')
+  if (!statSync(dirname(output), { throwIfNoEntry: false })?.isDirectory()) refuse(`there is no folder ${printable(dirname(output))}`)
+}
+
+/** Replaces a file at once; into a pipe or device the page is written as it stands. Errors: StorageError. */
+async function write(output: string, page: string): Promise<void> {
+  if (output === standardOutput) return writeLines(process.stdout, [page])
+  const stat = statSync(output, { throwIfNoEntry: false })
+  if (stat === undefined || stat.isFile()) return writeAtomically(output, page)
+  try {
+    writeFileSync(output, page)
+  } catch (error) {
+    throw fileError(output, 'write', error)
+  }
 }
 
 function summaryLine(run: ReportRun): string {

@@ -2,6 +2,7 @@
 import type { Job } from '../aggregate/jobs.js'
 import { LatencyHistogram } from '../metrics/latency.js'
 import type { LatencySummary, StepsRecord } from '../metrics/records.js'
+import { largest } from '../metrics/statistics.js'
 
 export type StepTime = 'load' | 'proc'
 
@@ -98,7 +99,7 @@ export interface StepCourse {
 /** Step times in the order in which they were made, in at most `mostGroups` groups. Undefined without steps. */
 export function stepCourse(job: Job, mostGroups: number): StepCourse | undefined {
   const epochs = job.ranks.map(({ record }) => record.epochs.map(({ blocks }) => blocks.flatMap(({ procMs }) => [...procMs])))
-  const lengths = (epochs[0] ?? []).map((_, e) => Math.max(...epochs.map((rank) => rank[e]?.length ?? 0)))
+  const lengths = (epochs[0] ?? []).map((_, e) => largest(epochs.map((rank) => rank[e]?.length ?? 0)))
   const steps = lengths.reduce((sum, length) => sum + length, 0)
   if (steps === 0) return undefined
   const size = Math.ceil(steps / mostGroups)

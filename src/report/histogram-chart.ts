@@ -15,7 +15,8 @@ export function histogramChart(series: readonly Series<LatencySummary>[], label:
   const x = axis({ type: 'value', name: 'time (logarithmic)' }, 'x')
   return chart(
     {
-      grid: { ...grid, top: 48 },
+      // Above the two rows of percentiles.
+      grid: { ...grid, ...(only ? { top: 48 } : {}) },
       xAxis: {
         ...x,
         min: bins.begin,
@@ -23,8 +24,7 @@ export function histogramChart(series: readonly Series<LatencySummary>[], label:
         axisTick: { ...x.axisTick, customValues: ticks },
         axisLabel: { ...labelStyle, customValues: ticks, formatter: (log: number) => tickText(10 ** log) },
       },
-      // Above the two rows of percentiles.
-      yAxis: { ...axis({ type: 'value', name: '% of records' }, 'y'), nameGap: 30, min: 0, splitNumber: 4 },
+      yAxis: { ...axis({ type: 'value', name: '% of records' }, 'y'), nameGap: only ? 30 : 12, min: 0, splitNumber: 4 },
       series: series.map(({ index }, i) => ({
         type: 'line',
         // A value holds from its point to the next one: the outline of bars.

@@ -1,4 +1,5 @@
 // Charts of what changed over a run: epochs, steps, checkpoints.
+import { largest } from '../metrics/statistics.js'
 import type { CheckpointSummary, PhaseSummary } from '../metrics/summary.js'
 import type { TimeSplit } from '../metrics/time-split.js'
 import { axis, chart, chartWidth, labelStyle, markLine, type Series, seriesColour, seriesDash } from './charts.js'
@@ -13,6 +14,8 @@ function line(values: readonly (number | null)[], index: number) {
   return {
     type: 'line',
     silent: true,
+    // Of many thousand points only those are drawn that can be told apart.
+    sampling: 'lttb',
     color: seriesColour(index),
     lineStyle: { width: 2, type: seriesDash(index) },
     symbol: values.length <= mostSymbols ? 'circle' : 'none',
@@ -23,7 +26,7 @@ function line(values: readonly (number | null)[], index: number) {
 
 /** Numbers from 1 to the length of the longest list. */
 function numbers(lists: readonly (readonly unknown[])[]): string[] {
-  return Array.from({ length: Math.max(0, ...lists.map(({ length }) => length)) }, (_, i) => String(i + 1))
+  return Array.from({ length: largest(lists.map(({ length }) => length)) }, (_, i) => String(i + 1))
 }
 
 /** AU of each epoch (or evaluation) of each run, with the threshold where all have the same. */
@@ -31,27 +34,14 @@ export function auChart(phases: readonly Series<PhaseSummary>[], round: string, 
   const lists = phases.map(({ value }) => value.auPercentByEpoch)
   const targets = [...new Set(phases.map(({ value }) => value.targetAuPercent))]
   const target = targets.length === 1 ? targets[0] : undefined
-  const threshold =
-    target === undefined
-      ? {}
-      : {
-          markLine: markLine(
-            [
-              {
-                at: target,
-                axis: 'y',
-                label: `target ${Number(target.toPrecision(4))} %`,
-                labelOptions: { position: 'insideStartBottom', distance: [4, 4] },
-              },
-            ],
-            'var(--target)',
-          ),
-        }
+  // Named beside the axis: within the drawing it would lie on the lines.
+  const threshold = target === undefined ? {} : { markLine: markLine([{ at: target, axis: 'y', label: '' }], 'var(--target)') }
+  const name = target === undefined ? 'AU, %' : `AU, % (dashed: target ${tickNumber(target)} %)`
   return chart(
     {
       xAxis: { ...axis({ type: 'category', name: round }, 'x'), data: numbers(lists) },
       // From 0: a part of the axis would make small differences look large.
-      yAxis: { ...axis({ type: 'value', name: 'AU, %' }, 'y'), min: 0, max: 100, interval: 25 },
+      yAxis: { ...axis({ type: 'value', name }, 'y'), min: 0, max: 100, interval: 25 },
       series: lists.map((values, i) => ({ ...line(values, phases[i]!.index), ...(i === 0 ? threshold : {}) })),
     },
     label,
@@ -66,7 +56,7 @@ export function throughputChart(
   label: string,
 ): Markup {
   const lists = phases.map(({ value }) => value.samplesPerSecondByEpoch)
-  const most = niceCeiling(Math.max(0, ...lists.flat().map((value) => value ?? 0)))
+  const most = niceCeiling(largest(lists.flat().map((value) => value ?? 0)))
   const sampleBytes = new Set(recordBytes).size === 1 ? recordBytes[0]! : 0
   const left = { ...axis({ type: 'value', name: 'samples/s' }, 'y'), min: 0, max: most, interval: most / 4 }
   const right = {
@@ -124,7 +114,7 @@ export function splitChart(splits: readonly (TimeSplit | undefined)[], label: st
 /** Step times in the order of the run: of one run median and slowest, of several the medians. */
 export function courseChart(courses: readonly Series<StepCourse>[], label: string): Markup {
   const only = courses.length === 1 ? courses[0]!.value : undefined
-  const steps = Math.max(...courses.map(({ value }) => value.steps))
+  const steps = largest(courses.map(({ value }) => value.steps))
   const points = (course: StepCourse, values: readonly number[]) => values.map((ms, i) => [course.firstStep[i]!, ms])
   const plainLine = { type: 'line', silent: true, symbol: 'none' }
   const begins = only && only.epochBegins.length <= 20 ? only.epochBegins.slice(1) : []

@@ -1,45 +1,59 @@
 // result.json read back without trust: checked against a schema of what a report shows, so that nothing behind it has to doubt a type.
-import * as z from 'zod'
+// The core of zod alone, as the configuration's schema has it: the rest of that library would make every command load more.
+import * as z from 'zod/v4/core'
 import { DataError } from '../errors.js'
 import type { Result } from '../output/result.js'
 
-const count = z.number().min(0)
-const text = z.string()
-const perEpoch = z.array(z.number().nullable())
+type Type = z.$ZodType
 
-const phase = z.looseObject({
-  auPercent: z.number().optional(),
-  auStdevPercent: z.number().optional(),
+const real: Type = new z.$ZodNumber({ type: 'number' })
+/** Counts, sizes and times. */
+const count: Type = new z.$ZodNumber({ type: 'number', checks: [z._gte(0)] })
+const text: Type = new z.$ZodString({ type: 'string' })
+const flag: Type = new z.$ZodBoolean({ type: 'boolean' })
+const optional = (innerType: Type): Type => new z.$ZodOptional({ type: 'optional', innerType })
+const nullable = (innerType: Type): Type => new z.$ZodNullable({ type: 'nullable', innerType })
+const list = (element: Type): Type => new z.$ZodArray({ type: 'array', element })
+const record = (valueType: Type): Type => new z.$ZodRecord({ type: 'record', keyType: new z.$ZodString({ type: 'string' }), valueType })
+/** What a report does not show may be there, and anything. */
+const fields = (shape: Readonly<Record<string, Type>>): Type =>
+  new z.$ZodObject({ type: 'object', shape, catchall: new z.$ZodUnknown({ type: 'unknown' }) })
+
+const perEpoch = list(nullable(real))
+
+const phase = fields({
+  auPercent: optional(real),
+  auStdevPercent: optional(real),
   auPercentByEpoch: perEpoch,
-  samplesPerSecond: z.number().optional(),
-  samplesPerSecondStdev: z.number().optional(),
+  samplesPerSecond: optional(real),
+  samplesPerSecondStdev: optional(real),
   samplesPerSecondByEpoch: perEpoch,
-  bytesPerSecond: z.number().optional(),
-  targetAuPercent: z.number(),
-  meetsTarget: z.boolean().optional(),
-  slowestRank: z.object({ rank: count, auPercent: z.number() }).optional(),
-  fastestRank: z.object({ rank: count, auPercent: z.number() }).optional(),
+  bytesPerSecond: optional(real),
+  targetAuPercent: real,
+  meetsTarget: optional(flag),
+  slowestRank: optional(fields({ rank: count, auPercent: real })),
+  fastestRank: optional(fields({ rank: count, auPercent: real })),
   epochs: count,
   steps: count,
   samples: count,
   seconds: count,
-  overallSamplesPerSecond: count.optional(),
-  excluded: z.object({ startSteps: count, endSteps: count, steps: count, measuredSteps: count }),
-  tooFewSteps: z.object({ need: count, have: count }).optional(),
+  overallSamplesPerSecond: optional(count),
+  excluded: fields({ startSteps: count, endSteps: count, steps: count, measuredSteps: count }),
+  tooFewSteps: optional(fields({ need: count, have: count })),
 })
 
-const checkpoint = z.looseObject({
+const checkpoint = fields({
   count,
   sizeBytes: count,
   meanSeconds: count,
   slowestMeanSeconds: count,
-  bytesPerSecond: count.optional(),
-  slowestBytesPerSecond: count.optional(),
-  durationMs: z.array(count),
-  slowestDurationMs: z.array(count),
+  bytesPerSecond: optional(count),
+  slowestBytesPerSecond: optional(count),
+  durationMs: list(count),
+  slowestDurationMs: list(count),
 })
 
-const latency = z.looseObject({
+const latency = fields({
   count,
   meanUs: count,
   minUs: count,
@@ -48,10 +62,10 @@ const latency = z.looseObject({
   p99Us: count,
   p999Us: count,
   maxUs: count,
-  bucketsUs: z.array(z.tuple([count, count])).optional(),
+  bucketsUs: optional(list(list(count))),
 })
 
-const split = z.looseObject({
+const split = fields({
   wallSeconds: count,
   waitingSeconds: count,
   computingSeconds: count,
@@ -61,42 +75,43 @@ const split = z.looseObject({
   restPercent: count,
 })
 
-const objects = z.looseObject({
+const objects = fields({
   uri: text,
-  endpoints: z.array(
-    z.looseObject({
+  endpoints: list(
+    fields({
       endpoint: text,
       requests: count,
       bytes: count,
       failures: count,
-      firstByteUs: latency.optional(),
-      totalUs: latency.optional(),
+      firstByteUs: optional(latency),
+      totalUs: optional(latency),
     }),
   ),
-  requests: z.record(text, count),
-  retries: z.record(text, count),
-  attempts: z.array(count),
-  options: z.looseObject({ partBytes: count.nullable(), partsInFlight: count }),
+  requests: record(count),
+  retries: record(count),
+  attempts: list(count),
+  options: fields({ partBytes: nullable(count), partsInFlight: count }),
 })
 
-const schema = z.looseObject({
-  tool: z.looseObject({ name: text, version: text, node: text }),
-  command: z.array(text),
-  complete: z.boolean(),
-  interruption: text.optional(),
+const schema = fields({
+  tool: fields({ name: text, version: text, node: text }),
+  command: list(text),
+  complete: flag,
+  interruption: optional(text),
   startedAt: text,
   endedAt: text,
-  workload: z.looseObject({ name: text, path: text, format: text, folder: text }),
+  workload: fields({ name: text, path: text, format: text, folder: text }),
   configDigest: text,
-  settings: z.looseObject({ batchSize: count, batchSizeEval: count, recordBytes: count, excludeStartSteps: count, excludeEndSteps: count }),
+  settings: fields({ batchSize: count, batchSizeEval: count, recordBytes: count, excludeStartSteps: count, excludeEndSteps: count }),
   semantics: text,
-  framework: z.looseObject({ name: text, reason: text }),
-  profile: z.looseObject({ framework: text }).optional(),
-  world: z.looseObject({ ranks: count, hosts: count }),
-  train: phase.optional(),
-  evaluation: phase.optional(),
-  checkpoint: z.looseObject({ save: checkpoint.optional(), load: checkpoint.optional(), bytesWritten: count.optional() }).optional(),
-  io: z.looseObject({
+  framework: fields({ name: text, reason: text }),
+  honoured: optional(list(text)),
+  profile: optional(fields({ framework: text })),
+  world: fields({ ranks: count, hosts: count }),
+  train: optional(phase),
+  evaluation: optional(phase),
+  checkpoint: optional(fields({ save: optional(checkpoint), load: optional(checkpoint), bytesWritten: optional(count) })),
+  io: fields({
     bytesAsked: count,
     readCalls: count,
     filesOpened: count,
@@ -104,36 +119,52 @@ const schema = z.looseObject({
     samplesRead: count,
     readsInFlight: count,
     requestBytes: count,
-    direct: z.boolean(),
-    readExtent: text.optional(),
-    bytesPerSecond: count.optional(),
+    direct: flag,
+    readExtent: optional(text),
+    bytesPerSecond: optional(count),
   }),
-  objects: objects.optional(),
-  client: z.looseObject({
+  objects: optional(objects),
+  client: fields({
     cpuSeconds: count,
     wallSeconds: count,
     maxRssBytes: count,
-    computeLagMeanMs: z.number(),
-    computeLagMaxMs: z.number(),
-    firstSampleSeconds: z.number().optional(),
+    computeLagMeanMs: real,
+    computeLagMaxMs: real,
+    firstSampleSeconds: optional(real),
     threads: count,
-    cpusAvailable: count.optional(),
+    cpusAvailable: optional(count),
   }),
-  hosts: z.array(z.looseObject({ hostname: text, cpuCount: count, cpuModel: text.optional(), memoryBytes: count })),
-  timeSplit: split.optional(),
-  measuredTimeSplit: split.optional(),
-  verdict: z.looseObject({ boundBy: text, reason: text, advice: text.optional(), clientBusyPercent: z.number().optional() }),
-  orderDigest: text.optional(),
-  warnings: z.array(z.looseObject({ code: text, message: text })),
-  histograms: z.record(text, latency),
+  hosts: list(fields({ hostname: text, cpuCount: count, cpuModel: optional(text), memoryBytes: count })),
+  timeSplit: optional(split),
+  measuredTimeSplit: optional(split),
+  verdict: fields({ boundBy: text, reason: text, advice: optional(text), clientBusyPercent: optional(real) }),
+  orderDigest: optional(text),
+  warnings: list(fields({ code: text, message: text })),
+  histograms: record(latency),
 })
 
 /** Values of a `result.json` that a report shows, all of the types that {@link Result} promises. Errors: DataError naming file and key. */
 export function checkedResult(value: unknown, file: string): Result {
-  const parsed = schema.safeParse(value)
-  if (parsed.success) return parsed.data as unknown as Result
-  const [issue] = parsed.error.issues
-  const more = parsed.error.issues.length - 1
-  const problem = `${issue!.path.join('.') || 'the file'}: ${issue!.message}${more > 0 ? ` (and ${more} more)` : ''}`
-  throw new DataError(file, `is not a complete result of this version: ${problem}. Was the file cut short, or changed?`)
+  const parsed = z.safeParse(schema, value)
+  if (!parsed.success) throw refusal(file, parsed.error.issues)
+  const result = parsed.data as Result
+  const { histograms, objects } = result
+  for (const summary of [
+    ...Object.values(histograms),
+    ...(objects?.endpoints ?? []).flatMap(({ firstByteUs, totalUs }) => [firstByteUs, totalUs]),
+  ])
+    if (summary?.bucketsUs?.some((bucket) => bucket.length !== 2))
+      throw new DataError(file, 'holds a histogram whose buckets are no pairs of lower bound and count')
+  return result
+}
+
+function refusal(file: string, issues: readonly z.$ZodIssue[]): DataError {
+  const [issue] = issues
+  const rule =
+    issue?.code === 'invalid_type' ? `must be ${/^[aeiou]/.test(issue.expected) ? 'an' : 'a'} ${issue.expected}` : 'must be at least 0'
+  const more = issues.length > 1 ? `, and ${issues.length - 1} more` : ''
+  return new DataError(
+    file,
+    `is no whole result: ${issue?.path.join('.') || 'the file'} ${rule}${more}. Was the file cut short or changed?`,
+  )
 }

@@ -54,8 +54,8 @@ figcaption{font-weight:600;font-size:14px}
 .drawing svg{display:block;width:100%;height:auto;max-width:620px}
 .wide .drawing{overflow-x:auto}.wide .drawing svg{max-width:none;min-width:640px}
 .legend{display:flex;flex-wrap:wrap;gap:2px 16px;margin:2px 0;max-width:none}
-.key{display:inline-flex;align-items:center;gap:6px}
-.key i{flex:none;width:12px;height:12px;border-radius:3px}.key i.dashed{height:4px}
+.key{overflow-wrap:anywhere}.key i{display:inline-block;width:12px;height:12px;margin-right:6px;border-radius:3px;vertical-align:-1px}.key i.dashed{height:4px;vertical-align:3px}
+.mark{display:block;text-align:left}
 .split{display:flex;height:20px;border-radius:4px;overflow:hidden;margin:4px 0 12px;max-width:640px;background:var(--soft)}
 .split span{display:block}
 code{font:13px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}

@@ -1,6 +1,5 @@
 // What the client itself cost: CPU, memory, how exactly it kept its time.
 import { bytes, memory, milliseconds, none, percent, plain, seconds } from '../format.js'
-import { html } from '../markup.js'
 import { type Fact, runTable, type Section } from '../parts.js'
 import type { ReportRun } from '../runs.js'
 
@@ -32,14 +31,14 @@ const facts: Fact<ReportRun>[] = [
   ['Most reads in flight', ({ result }) => result && plain(result.io.readsInFlight)],
   ['Size of a read request', ({ result }) => (result && result.io.requestBytes > 0 ? memory(result.io.requestBytes) : undefined)],
   ['Page cache', ({ result }) => result && (result.objects ? none : result.io.direct ? 'bypassed (O_DIRECT)' : 'used')],
-  ['Asked for one sample', ({ result }) => result?.io.readExtent && html`${extents[result.io.readExtent] ?? result.io.readExtent}`],
+  ['Asked for one sample', ({ result }) => result?.io.readExtent && (extents.get(result.io.readExtent) ?? result.io.readExtent)],
 ]
 
-const extents: Readonly<Record<string, string>> = {
-  file: 'the whole file',
-  upstream: 'what upstream DLIO asks for',
-  sample: 'the sample',
-}
+const extents: ReadonlyMap<string, string> = new Map([
+  ['file', 'the whole file'],
+  ['upstream', 'what upstream DLIO asks for'],
+  ['sample', 'the sample'],
+])
 
 function scaled(value: number | undefined, factor: number): number | undefined {
   return value === undefined ? undefined : value * factor

@@ -60,6 +60,6 @@ function changed(row: Row | undefined): Markup[] {
   return [
     units[row.unit](row.new),
     html`${ratio !== undefined && html`×${exact(ratio, ratio.toFixed(2))}`}`,
-    html`${mark && html`<span class="${mark.state}">${mark.text}</span>`}`,
+    html`${mark && html`<span class="mark ${mark.state}">${mark.text}</span>`}`,
   ]
 }

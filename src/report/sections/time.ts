@@ -12,6 +12,9 @@ const parts = [
   ['barriers and the rest', 'rest'],
 ] as const
 
+/** More bars than that are too thin to be seen. */
+const mostEpochs = 200
+
 /** Undefined where no run has trained. */
 export function timeSection(runs: readonly ReportRun[]): Section | undefined {
   const found = having(runs, ({ figures: { timeSplit: split } }) => split)
@@ -48,10 +51,10 @@ function splitBar(split: TimeSplit): Markup {
 
 /** Of each epoch, by the same rule; needs the ranks' steps. */
 function epochSplit({ job }: ReportRun): Markup | undefined {
-  const epochs = job?.ranks[0]?.record.epochs.map(({ epoch }) => epoch) ?? []
-  if (job === undefined || epochs.length < 2) return undefined
-  const splits = epochs.map((number) =>
-    timeSplit(job.input.ranks.map((rank) => ({ ...rank, epochs: rank.epochs.filter(({ epoch }) => epoch === number) }))),
+  const count = job?.ranks[0]?.record.epochs.length ?? 0
+  if (job === undefined || count < 2 || count > mostEpochs) return undefined
+  const splits = Array.from({ length: count }, (_, e) =>
+    timeSplit(job.input.ranks.map((rank) => ({ ...rank, epochs: rank.epochs.slice(e, e + 1) }))),
   )
   return figure('Time by epoch', splitChart(splits, 'Seconds of waiting, computing and the rest by epoch'), {
     note: 'Seconds of a rank on average, checkpoints left out.',

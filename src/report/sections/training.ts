@@ -1,4 +1,5 @@
 // Training and evaluation over epochs: AU with its threshold, throughput.
+import { largest } from '../../metrics/statistics.js'
 import type { PhaseSummary } from '../../metrics/summary.js'
 import { byteRate, byteRates, percent, plain, sampleRate, seconds } from '../format.js'
 import { html, type Markup } from '../markup.js'
@@ -84,7 +85,7 @@ function tooFewFacts(tooFewSteps: PhaseSummary['tooFewSteps']): string | undefin
 
 function byRound(runs: readonly ReportRun[], phase: keyof typeof phases, round: string): Markup {
   const found = having(runs, ({ figures: all }) => all[phase])
-  const count = Math.max(...found.map(({ value }) => value.auPercentByEpoch.length))
+  const count = largest(found.map(({ value }) => value.auPercentByEpoch.length))
   if (count < 2) return html``
   const head = found.flatMap(({ run, index }) => {
     const whose = (quantity: string) => (runs.length === 1 ? quantity : html`${runName(run, index)}<br>${quantity}`)
