@@ -46,6 +46,8 @@ const known: [string, string, Record<string, unknown>, NodeJS.ProcessEnv][] = [
   ['a region', 's3://my.dotted-bucket_1', { endpoint_url: 'https://h', region: 'eu-central-1', ...keys }, {}],
   ['a region of the environment', 's3://data', { endpoint_url: 'https://h', ...keys }, { AWS_REGION: 'eu-north-1' }],
   ['several endpoints', 's3://data', { endpoint_url: 'http://h:1,http://h:2', s3_force_path_style: true, ...keys }, {}],
+  ['a proxy', 's3://data', { endpoint_url: 'http://h', proxy: 'http://p:3128', ...keys }, {}],
+  ['a proxy of the environment', 's3://data', { endpoint_url: 'http://h', ...keys }, { http_proxy: 'http://p:3128' }],
   ['certificates that are not looked at', 's3://data', { endpoint_url: 'https://h', verify_tls: false, ...keys }, {}],
 ]
 for (const [title, uri, options, env] of known)
@@ -65,8 +67,6 @@ const unknown: [string, string, Record<string, unknown>, NodeJS.ProcessEnv][] = 
   ['a profile', 's3://data', { endpoint_url: 'http://h', profile: 'p' }, envKeys],
   ['a profile of the environment', 's3://data', { endpoint_url: 'http://h' }, { ...envKeys, AWS_PROFILE: 'p' }],
   ['keys that end', 's3://data', { endpoint_url: 'http://h' }, { ...envKeys, AWS_CREDENTIAL_EXPIRATION: '2030-01-01T00:00:00Z' }],
-  ['a proxy', 's3://data', { endpoint_url: 'http://h', proxy: 'http://p:3128', ...keys }, {}],
-  ['a proxy of the environment', 's3://data', { endpoint_url: 'http://h', ...keys }, { http_proxy: 'http://p:3128' }],
 ]
 for (const [title, uri, options, env] of unknown)
   test(`with ${title} the SDK is asked`, () => {

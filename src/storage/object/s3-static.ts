@@ -21,14 +21,14 @@ import type {
 
 /** Names that go into a path as they are. */
 const plainBucket = /^[a-zA-Z0-9._-]+$/
-/** Variables under which requests may go another way, or keys come from elsewhere or end. */
-const telling = /^(https?_proxy|AWS_PROFILE|AWS_DEFAULT_PROFILE|AWS_CREDENTIAL_EXPIRATION)$/i
+/** Variables under which keys come from elsewhere, or end. */
+const telling = ['AWS_PROFILE', 'AWS_DEFAULT_PROFILE', 'AWS_CREDENTIAL_EXPIRATION']
 
 /** The grant that the SDK would come to; undefined where that takes more than the settings and the environment's keys. */
 export function staticGrant(place: ObjectPlace, settings: ObjectSettings, env: NodeJS.ProcessEnv): AccessGrant | undefined {
-  const { endpoints, forcePathStyle, profile, proxy, region = 'us-east-1', ca, verifyTls } = settings
-  if (endpoints.length === 0 || forcePathStyle === false || profile !== undefined || proxy !== undefined) return undefined
-  if (!plainBucket.test(place.bucket) || Object.keys(env).some((name) => telling.test(name) && env[name] !== '')) return undefined
+  const { endpoints, forcePathStyle, profile, proxies, region = 'us-east-1', ca, verifyTls } = settings
+  if (endpoints.length === 0 || forcePathStyle === false || profile !== undefined) return undefined
+  if (!plainBucket.test(place.bucket) || telling.some((name) => env[name])) return undefined
   const urls = endpoints.map((endpoint) => new URL(endpoint))
   if (urls.some(({ pathname }) => pathname !== '/')) return undefined
   const signing = staticSigning(settings, region, env)
@@ -41,6 +41,7 @@ export function staticGrant(place: ObjectPlace, settings: ObjectSettings, env: N
     headers: {},
     ...(ca.length > 0 ? { ca } : {}),
     verifyTls,
+    ...(proxies === undefined ? {} : { proxies }),
   }
 }
 
