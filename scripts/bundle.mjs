@@ -46,17 +46,23 @@ export async function bundle(root) {
   writeFileSync(join(outdir, 'THIRD-PARTY-LICENSES.txt'), notices(root, Object.keys(metafile.inputs)))
 }
 
-/** The licences of the libraries whose code is in the bundle. */
+/** The licences of the libraries whose code is in the bundle, and the notices that Apache's asks to pass on. */
 function notices(root, inputs) {
   // A package may lie within another one's node_modules.
   const folders = new Set(inputs.flatMap((input) => /^((?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1] ?? []))
   const packages = [...folders].sort().map((folder) => {
     const { name, version, license, author } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'))
-    const file = readdirSync(join(root, folder)).find((entry) => /^licen[cs]e/i.test(entry))
-    return { name, version, license, author, text: file === undefined ? undefined : readFileSync(join(root, folder, file), 'utf8').trim() }
+    const file = (name) => {
+      const found = readdirSync(join(root, folder)).find((entry) => name.test(entry))
+      return found === undefined ? undefined : readFileSync(join(root, folder, found), 'utf8').trim()
+    }
+    return { name, version, license, author, text: file(/^licen[cs]e/i), notice: file(/^notice/i) }
   })
   return packages
-    .map((about) => `${about.name} ${about.version} (${about.license})\n\n${about.text ?? declaredTerms(about, packages)}\n`)
+    .map(
+      (about) =>
+        `${about.name} ${about.version} (${about.license})\n\n${about.text ?? declaredTerms(about, packages)}\n${about.notice === undefined ? '' : `\n${about.notice}\n`}`,
+    )
     .join(`\n${'-'.repeat(80)}\n\n`)
 }
 

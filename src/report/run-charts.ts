@@ -154,16 +154,20 @@ export function courseChart(courses: readonly Series<StepCourse>[], label: strin
   )
 }
 
-/** Seconds of each checkpoint until the last rank was done. */
+/** Time of each checkpoint until the last rank was done. */
 export function checkpointChart(summaries: readonly Series<CheckpointSummary>[], label: string): Markup {
-  const lists = summaries.map(({ value }) => value.slowestDurationMs.map((ms) => ms / 1000))
+  const longestMs = largest(summaries.flatMap(({ value }) => value.slowestDurationMs))
+  const [unit, divisor] = longestMs < 1000 ? (['ms', 1] as const) : (['seconds', 1000] as const)
+  const lists = summaries.map(({ value }) => value.slowestDurationMs.map((ms) => ms / divisor))
   const single = lists.length === 1
   return chart(
     {
       xAxis: { ...axis({ type: 'category', name: 'checkpoint' }, 'x'), data: numbers(lists) },
-      yAxis: { ...axis({ type: 'value', name: 'seconds' }, 'y'), min: 0, splitNumber: 4 },
+      yAxis: { ...axis({ type: 'value', name: unit }, 'y'), min: 0, splitNumber: 4 },
       series: lists.map((values, i) =>
-        single ? { type: 'bar', silent: true, color: seriesColour(0), barMaxWidth: 36, data: values } : line(values, summaries[i]!.index),
+        single
+          ? { type: 'bar', silent: true, color: seriesColour(summaries[i]!.index), barMaxWidth: 36, data: values }
+          : line(values, summaries[i]!.index),
       ),
     },
     label,

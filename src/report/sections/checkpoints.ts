@@ -22,7 +22,7 @@ export function checkpointSection(runs: readonly ReportRun[]): Section | undefin
   const drawings = kinds.map(([kind, done]) => {
     const found = having(runs, ({ figures: { checkpoint } }) => checkpoint[kind]).filter(({ value }) => value.slowestDurationMs.length > 0)
     if (!found.some(({ value }) => value.count > 1)) return undefined
-    return figure(`Checkpoints ${done}`, checkpointChart(found, `Seconds of each checkpoint ${done}`), {
+    return figure(`Checkpoints ${done}`, checkpointChart(found, `Time of each checkpoint ${done}`), {
       keys: runs.length === 1 ? [] : found.map(({ run, index }) => runName(run, index)),
       note: 'From the first rank’s begin to the last rank’s end.',
     })
