@@ -4,7 +4,7 @@ import { packageInfo } from '../package.js'
 import { registerAggregate } from './aggregate.js'
 import { registerCompare } from './compare.js'
 import { registerDoctor } from './doctor.js'
-import { reportError } from './errors.js'
+import { failIfForgotten, reportError } from './errors.js'
 import { registerGenerate } from './generate.js'
 import { registerInspect } from './inspect.js'
 import { registerPlan } from './plan.js'
@@ -52,8 +52,9 @@ export function main(argv: readonly string[]): void {
   registerServe(program)
   registerDoctor(program)
   for (const command of program.commands) command.exitOverride().showHelpAfterError('(run with --help for the options and examples)')
-  program.parseAsync(argv, { from: 'user' }).catch((error: unknown) => {
+  const command = program.parseAsync(argv, { from: 'user' }).catch((error: unknown) => {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2
     else process.exitCode = reportError(error)
   })
+  failIfForgotten(command)
 }

@@ -37,6 +37,7 @@ export async function openObjects(target: Target, workload: Workload): Promise<J
     opened: () => ({
       uri: placeUri(target.place),
       requests: { ...control.requests },
+      retries: { ...control.retries },
       options: { ...options, ...(proxy !== undefined && { proxy }) },
     }),
     close: () => control.close(),

@@ -3,7 +3,7 @@ import type { EngineResult } from '../engine/run.js'
 import type { EpochRecord, HostRecord, RunRecord } from '../metrics/records.js'
 import { cpusAvailable } from '../output/host.js'
 import type { Plan } from '../plan/types.js'
-import { type ObjectsOpened, objectsRecord } from '../storage/object/record.js'
+import { type ObjectsOpened, objectsRecord, retriesOf } from '../storage/object/record.js'
 
 export interface Measured {
   readonly plan: Plan
@@ -20,6 +20,7 @@ export interface Measured {
 /** CPU seconds and memory are those of the whole process, generation included if it was part of it. */
 export function runRecord({ plan, engine, host, beginMs, endMs, meminfo, objects }: Measured): RunRecord {
   const { user, system } = process.cpuUsage()
+  const opened = objects && engine.objects && objectsRecord(objects, engine.objects)
   return {
     beginMs,
     endMs,
@@ -29,8 +30,8 @@ export function runRecord({ plan, engine, host, beginMs, endMs, meminfo, objects
     stepsPerEval: plan.valid.steps,
     samplesPerEpoch: plan.train.samplesPerEpoch,
     samplesPerEval: plan.valid.samplesPerEpoch,
-    io: engine.io,
-    ...(objects && engine.objects && { objects: objectsRecord(objects, engine.objects) }),
+    io: opened ? { ...engine.io, retries: retriesOf(opened) } : engine.io,
+    ...(opened && { objects: opened }),
     ...(engine.checkpointBytesWritten > 0 ? { checkpointBytesWritten: engine.checkpointBytesWritten } : {}),
     client: {
       cpuSeconds: (user + system) / 1e6,

@@ -78,7 +78,12 @@ test('requests, retries and bytes of object storage are added up over the proces
     for (let i = 0; i < gets; i++) meter.answered(0, 1, 2, 100)
     meter.retried('reset')
     meter.completed(gets)
-    const opened = { uri: 's3://b/p', requests: { list, head: 2, get: 0, put: 3, delete: 1 }, options: defaultReadOptions }
+    const opened = {
+      uri: 's3://b/p',
+      requests: { list, head: 2, get: 0, put: 3, delete: 1 },
+      retries: { throttled: 1 },
+      options: defaultReadOptions,
+    }
     return { ...record(process, 'a'), objects: objectsRecord(opened, meter.record(['http://one'])) }
   }
   const { objects } = mergeRecords([reading(0, 2, 1), reading(1, 3, 0)], [{ hostIndex: 0 }, { hostIndex: 0 }])
@@ -86,5 +91,5 @@ test('requests, retries and bytes of object storage are added up over the proces
   assert.deepEqual(objects!.requests, { list: 1, head: 4, get: 5, put: 6, delete: 2 })
   const [endpoint] = objects!.endpoints
   assert.deepEqual([endpoint!.requests, endpoint!.bytes, endpoint!.totalUs!.count], [5, 500, 5])
-  assert.deepEqual([objects!.retries, objects!.attempts], [{ reset: 2 }, [0, 1, 1]])
+  assert.deepEqual([objects!.retries, objects!.attempts], [{ reset: 2, throttled: 2 }, [0, 1, 1]])
 })

@@ -128,7 +128,12 @@ test('a run on object storage has one section about it: place, endpoints, reques
   meter.failed(1)
   meter.retried('throttled')
   for (const attempts of [1, 1, 2]) meter.completed(attempts)
-  const opened = { uri: 's3://b/p', requests: { list: 2, head: 1, get: 1, put: 0, delete: 0 }, options: defaultReadOptions }
+  const opened = {
+    uri: 's3://b/p',
+    requests: { list: 2, head: 1, get: 1, put: 0, delete: 0 },
+    retries: { throttled: 1, dns: 2 },
+    options: defaultReadOptions,
+  }
   const objects = objectsRecord(opened, meter.record(['http://one', 'http://two']))
   const { objects: section } = buildResult({ ...input, record: { ...record, objects } })
   assert.equal(section!.uri, 's3://b/p')
@@ -140,6 +145,6 @@ test('a run on object storage has one section about it: place, endpoints, reques
       ['http://two', 2, 1000, 1, 2],
     ],
   )
-  assert.deepEqual([section!.retries, section!.attempts, section!.options.partBytes], [{ throttled: 1 }, [2, 1], null])
+  assert.deepEqual([section!.retries, section!.attempts, section!.options.partBytes], [{ throttled: 2, dns: 2 }, [2, 1], null])
   assert.ok(!('objects' in buildResult(input)))
 })

@@ -14,6 +14,11 @@ import { lacking } from '../requirements.js'
 
 const execute = promisify(execFile)
 
+/** An environment without credentials, endpoints and proxies of whoever runs the tests. */
+export const noCredentials: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.keys(process.env).flatMap((name) => (/^(AWS_|S3_|AZURE_|GOOGLE_|STORAGE_|https?_proxy$)/i.test(name) ? [[name, '']] : [])),
+)
+
 export type Options = Readonly<Record<string, unknown>>
 
 export interface Service {

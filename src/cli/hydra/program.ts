@@ -1,5 +1,5 @@
 // What the programs with Hydra's command line share: readers that go away, and how errors end them.
-import { reportError } from '../errors.js'
+import { failIfForgotten, reportError } from '../errors.js'
 import { HydraError } from './errors.js'
 
 /** Runs a program to its exit code. */
@@ -9,7 +9,7 @@ export function runProgram(run: () => Promise<number>): void {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') throw error
     })
-  run().then(
+  const job = run().then(
     (code) => {
       process.exitCode = code
     },
@@ -17,6 +17,7 @@ export function runProgram(run: () => Promise<number>): void {
       process.exitCode = reportHydra(error)
     },
   )
+  failIfForgotten(job)
 }
 
 /** Tells people of an error. DLIO ends with 1 whatever is wrong with a job. */

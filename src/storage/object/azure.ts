@@ -2,6 +2,7 @@
 import { isIP } from 'node:net'
 import {
   AnonymousCredential,
+  type BlobItem,
   type BlockBlobClient,
   ContainerClient,
   newPipeline,
@@ -13,13 +14,16 @@ import { ConfigError, StorageError } from '../../errors.js'
 import { lazily } from '../../package.js'
 import { objectUri, placeUri } from '../uri.js'
 import { type Agents, createAgents } from './agents.js'
-import { type Ask, asking, checkSize, controlFailure } from './control.js'
+import { type Ask, asking, checkSize, controlFailure, PageTurner } from './control.js'
+import { BadAnswerError } from './control-faults.js'
 import { Redactor, statusOf } from './failure.js'
 import { proxySecrets, throughProxy } from './proxy.js'
 import type { ObjectSettings } from './settings.js'
+import { answerLimitMs, answerWithin, collectBody } from './silence.js'
 import type {
   AccessGrant,
   ControlRequests,
+  ControlRetries,
   ListedObject,
   ObjectControl,
   ObjectPlace,
@@ -56,14 +60,10 @@ export async function openAzure(place: ObjectPlace, settings: ObjectSettings): P
   const agents = createAgents(settings)
   const credential = credentialOf(account, settings, own)
   const pipeline = newPipeline(credential.sdk as never, {
-    retryOptions: {
-      maxTries: settings.maxAttempts,
-      tryTimeoutInMs: settings.requestTimeoutMs,
-      retryDelayInMs: 200,
-      maxRetryDelayInMs: 10_000,
-    },
+    // What fails is sent again by our own rule: the library's heeds no Retry-After.
+    retryOptions: { maxTries: 1 },
   })
-  pipeline.factories.push(connecting(agents))
+  pipeline.factories.push(connecting(agents, settings.requestTimeoutMs))
   return new AzureControl(place, settings, { bases, pipeline, agents, redactor, credential })
 }
 
@@ -142,13 +142,18 @@ function credentialOf(account: string, settings: ObjectSettings, connection: { k
   }
 }
 
-/** Sends requests over our own connections, with the certificates and the proxy of the settings. */
-function connecting(agents: Agents): RequestPolicyFactory {
+/** Sends requests over our own connections, with the certificates and the proxy of the settings, and gives up on servers that are silent. */
+function connecting(agents: Agents, requestTimeoutMs: number): RequestPolicyFactory {
   return {
     create: (next) => ({
       sendRequest: (request) => {
         ;(request as { agent?: unknown }).agent = request.url.startsWith('https:') ? agents.https : agents.http
-        return next.sendRequest(request)
+        const { abortSignal, body } = request
+        const bodyBytes = Buffer.isBuffer(body) || typeof body === 'string' ? body.length : 0
+        return answerWithin(answerLimitMs(requestTimeoutMs, bodyBytes), (silence) => {
+          request.abortSignal = abortSignal === undefined ? silence : AbortSignal.any([abortSignal as AbortSignal, silence])
+          return next.sendRequest(request)
+        })
       },
     }),
   }
@@ -165,6 +170,7 @@ interface Parts {
 
 class AzureControl implements ObjectControl {
   readonly requests: ControlRequests = { list: 0, head: 0, get: 0, put: 0, delete: 0 }
+  readonly retries: ControlRetries = {}
   readonly endpoint: string
   readonly partSizeBytes: number
   readonly #ask: Ask
@@ -179,7 +185,7 @@ class AzureControl implements ObjectControl {
   ) {
     this.endpoint = parts.bases.join(', ') + throughProxy(settings.proxies, parts.bases)
     this.partSizeBytes = settings.partSizeBytes
-    this.#ask = asking(this, parts.redactor)
+    this.#ask = asking(this, parts.redactor, settings)
     const query = parts.credential.query === '' ? '' : `?${parts.credential.query}`
     this.#containers = parts.bases.map((base) => new ContainerClient(`${base}/${encodeURIComponent(place.bucket)}${query}`, parts.pipeline))
   }
@@ -214,19 +220,30 @@ class AzureControl implements ObjectControl {
   }
 
   async *list(prefix: string, signal?: AbortSignal): AsyncIterable<readonly ListedObject[]> {
+    const turner = new PageTurner(this, prefix)
+    let marker: string | undefined
+    for (let isMore = true; isMore; ) {
+      const { objects, next } = await this.#ask('list', turner.operation, prefix, () => this.#page(prefix, marker, signal), { signal })
+      isMore = turner.turn(objects, next)
+      marker = next
+      yield objects
+    }
+  }
+
+  /** `next`: the marker of the next page. */
+  async #page(prefix: string, marker: string | undefined, signal: AbortSignal | undefined) {
     const options = { ...(prefix === '' ? {} : { prefix }), ...abortedBy(signal) }
-    const pages = this.#containers[0]!.listBlobsFlat(options).byPage()[Symbol.asyncIterator]()
-    for (let page = 1; ; page++) {
-      const next = await this.#ask('list', page === 1 ? 'list' : `list (page ${page})`, prefix, () => pages.next())
-      if (next.done === true) {
-        this.requests.list--
-        return
-      }
-      yield next.value.segment.blobItems.map(({ name, properties }) => ({
-        key: name,
-        sizeBytes: properties.contentLength ?? 0,
-        ...(properties.etag === undefined ? {} : { etag: properties.etag }),
-      }))
+    const pages = this.#containers[0]!.listBlobsFlat(options).byPage(marker === undefined ? {} : { continuationToken: marker })
+    try {
+      const { value } = await pages.next()
+      const objects = value.segment.blobItems.map(({ name, properties }: BlobItem): ListedObject => {
+        const { contentLength: sizeBytes = 0, etag } = properties
+        return { key: name, sizeBytes, ...(etag === undefined ? {} : { etag }) }
+      })
+      return { objects, next: value.continuationToken === '' ? undefined : value.continuationToken }
+    } catch (error) {
+      // The library takes any XML for a listing, and stumbles over what is missing.
+      throw error instanceof TypeError ? new BadAnswerError('no EnumerationResults') : error
     }
   }
 
@@ -259,9 +276,7 @@ class AzureControl implements ObjectControl {
     return this.#ask('get', 'read', key, async () => {
       const client = this.#containers[0]!.getBlobClient(key)
       const answer = await (range === undefined ? client.download() : client.download(range.begin, range.end - range.begin))
-      const pieces: Uint8Array[] = []
-      for await (const piece of answer.readableStreamBody!) pieces.push(piece as unknown as Uint8Array)
-      return Buffer.concat(pieces)
+      return collectBody(answer.readableStreamBody!, this.settings.requestTimeoutMs)
     })
   }
 

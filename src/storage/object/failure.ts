@@ -7,8 +7,9 @@ interface ProviderError {
   readonly message?: string
   readonly code?: string | number
   readonly Code?: string
+  readonly type?: unknown
   readonly statusCode?: number
-  readonly $metadata?: { readonly httpStatusCode?: number; readonly attempts?: number }
+  readonly $metadata?: { readonly httpStatusCode?: number }
   readonly $response?: { readonly statusCode?: number }
   readonly cause?: unknown
   readonly errors?: readonly unknown[]
@@ -39,10 +40,15 @@ export class Redactor {
 /** The provider's or system's short code of an error: `NoSuchBucket`, `ECONNREFUSED`, … */
 export function codeOf(error: unknown): string | undefined {
   const found = error as ProviderError
-  for (const inner of [...(found?.errors ?? []), found?.cause]) {
-    const code = (inner as ProviderError | undefined)?.code
+  const inners = [...(found?.errors ?? []), found?.cause] as ({ readonly code?: unknown; readonly reason?: unknown } | undefined)[]
+  for (const inner of inners) {
+    const code = inner?.code
     if (typeof code === 'string' && /^(?:E[A-Z]+|CERT_|UNABLE_|SELF_|DEPTH_|ERR_TLS)/.test(code)) return code
+    // Google's.
+    if (typeof found.code === 'number' && typeof inner?.reason === 'string' && inner.reason !== '') return inner.reason
   }
+  // Of node-fetch.
+  if (found?.type === 'request-timeout' || found?.type === 'body-timeout') return 'ETIMEDOUT'
   if (typeof found?.code === 'string' && found.code !== '') return found.code
   if (found?.details?.errorCode !== undefined) return found.details.errorCode
   if (found?.Code !== undefined) return found.Code
@@ -56,6 +62,9 @@ export function statusOf(error: unknown): number | undefined {
 }
 
 const tlsAdvice = 'trust its certificate authority with AWS_CA_BUNDLE, NODE_EXTRA_CA_CERTS or storage_options.ca_bundle'
+
+const badAnswer = 'the answer is not what this kind of storage says, or breaks off; check the endpoint, and what lies between'
+const slowDown = 'the server asks to slow down, again after every attempt'
 
 const explanations: readonly [RegExp, string][] = [
   [
@@ -75,42 +84,63 @@ const explanations: readonly [RegExp, string][] = [
   [/^NoSuchBucket$|^ContainerNotFound$/, 'there is no such bucket'],
   [/^InvalidAccessKeyId$/, 'the server does not know the access key'],
   [/^SignatureDoesNotMatch$|^AuthenticationFailed$/, 'the server refuses the signature; check the secret key, and the clock'],
-  [/^(?:AccessDenied|AuthorizationPermissionMismatch|AuthorizationFailure|Forbidden)$/, 'access denied: these credentials may not do this'],
+  [
+    /^(?:AccessDenied|AuthorizationPermissionMismatch|AuthorizationFailure|Forbidden|forbidden|required)$/,
+    'access denied: these credentials may not do this',
+  ],
   [/^(?:ExpiredToken|ExpiredTokenException|TokenRefreshRequired)$/, 'the credentials have expired'],
   [/^(?:RequestTimeTooSkewed|RequestExpired)$/, "this machine's clock differs too much from the server's"],
   [
     /^(?:CredentialsProviderError|CredentialUnavailableError)$/,
     'no credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or storage_options (anonymous: true sends none)',
   ],
-  [/^(?:SlowDown|ServiceUnavailable|ServerBusy|Throttling|TooManyRequests)/, 'the server asks to slow down, again after every attempt'],
+  [/^(?:SlowDown|ServiceUnavailable|ServerBusy|Throttling|TooManyRequests|rateLimitExceeded|userRateLimitExceeded)/, slowDown],
+  [/^(?:BadAnswer|PARSE_ERROR|SyntaxError|FetchError)$/, badAnswer],
 ]
+
+const byStatus: ReadonlyMap<number | undefined, string> = new Map([
+  [200, badAnswer],
+  [401, 'the server refuses the credentials'],
+  [403, 'access denied'],
+  [404, 'there is no such object or bucket'],
+  [429, slowDown],
+  [503, slowDown],
+])
 
 export interface Attempt {
   /** URI of the object or place. */
   readonly uri: string
   readonly operation: string
   readonly endpoint: string
-  readonly attempts?: number
+  readonly attempts?: number | undefined
+  /** Why there was no other attempt, where it may have helped. */
+  readonly reason?: string | undefined
 }
 
 /** A StorageError that tells what a provider's library said about a request. Errors of the program come back as they are. */
-export function storageFailure(error: unknown, { uri, operation, endpoint, attempts }: Attempt, redactor: Redactor): StorageError {
+export function storageFailure(error: unknown, { uri, operation, endpoint, attempts, reason }: Attempt, redactor: Redactor): StorageError {
   if (error instanceof StorageError) return error
   const code = codeOf(error)
   const status = statusOf(error)
-  const said = redactor.clean(((error as Error | undefined)?.message ?? String(error)).split('\n')[0]!.trim().slice(0, 300))
+  // A secret that is cut in half would not be known again.
+  const said = redactor
+    .clean((error as Error | undefined)?.message ?? String(error))
+    .split('\n')[0]!
+    .trim()
+    .slice(0, 300)
   // What is told of a proxy is not about the endpoint.
   const ofProxy = /\bthe proxy \S+:\d+/.test(said)
   const explained =
     status === 407
       ? 'the proxy wants credentials, or other ones than its URL has'
-      : explanations.find(([form]) => !ofProxy && code !== undefined && form.test(code))?.[1]
-  const words = explained ?? (status === 403 ? 'access denied' : status === 404 ? 'there is no such object or bucket' : said || 'failed')
-  const tries = (error as ProviderError)?.$metadata?.attempts ?? attempts
+      : (explanations.find(([form]) => !ofProxy && code !== undefined && form.test(code))?.[1] ??
+        (ofProxy ? undefined : byStatus.get(status)))
+  const words = explained ?? (said || 'failed')
   const facts = [
     `endpoint ${endpoint}`,
     ...(status === undefined ? [] : [`HTTP ${status}`]),
-    ...(tries !== undefined && tries > 1 ? [`${tries} attempts`] : []),
+    ...(attempts !== undefined && attempts > 1 ? [`${attempts} attempts`] : []),
+    ...(reason === undefined || /attempts are used up/.test(reason) ? [] : [reason]),
   ]
   const detail = explained !== undefined && said !== '' && !explained.includes(said) && said !== code ? `${words} (${said})` : words
   return new StorageError(uri, operation, `${detail}; ${facts.join(', ')}`, code === undefined ? undefined : redactor.clean(code))

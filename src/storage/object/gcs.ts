@@ -1,14 +1,14 @@
 // The control plane of Google Cloud Storage, over its SDK.
 import https from 'node:https'
 import { type Bucket, type File, Storage } from '@google-cloud/storage'
-import { StorageError } from '../../errors.js'
-import { objectUri } from '../uri.js'
 import { type Agents, createAgents, trustOf } from './agents.js'
-import { type Ask, asking, checkSize, controlFailure } from './control.js'
+import { type Ask, asking, checkSize, controlFailure, PageTurner } from './control.js'
+import { BadAnswerError } from './control-faults.js'
 import { Redactor, statusOf } from './failure.js'
 import { proxyFor, proxySecrets, throughProxy } from './proxy.js'
 import type { ObjectSettings } from './settings.js'
-import type { AccessGrant, ControlRequests, ListedObject, ObjectControl, ObjectPlace, ObjectUpload } from './types.js'
+import { answerLimitMs, answerWithin, collectBody } from './silence.js'
+import type { AccessGrant, ControlRequests, ControlRetries, ListedObject, ObjectControl, ObjectPlace, ObjectUpload } from './types.js'
 import { PartsUpload } from './upload.js'
 
 const ownEndpoint = 'https://storage.googleapis.com'
@@ -50,7 +50,9 @@ export async function openGcs(place: ObjectPlace, settings: ObjectSettings): Pro
     // Parts of the library make their own requests and take the process's agent.
     Object.assign(https.globalAgent.options, trust)
   }
-  const connection = { pool: trust, agent, ...(proxy === undefined ? {} : { proxy: proxy.url }) }
+  // What fails is sent again by our own rule; the library's, which stays for resumable uploads, heeds no Retry-After, and where its time is
+  // up it does not answer at all.
+  const connection = { maxRetries: 0, pool: trust, agent, ...(proxy === undefined ? {} : { proxy: proxy.url }) }
   storage.interceptors.push({ request: (request) => Object.assign(request, connection) as never })
   return new GcsControl(place, settings, { storage, agents, redactor, signsIn })
 }
@@ -71,6 +73,7 @@ interface Parts {
 
 class GcsControl implements ObjectControl {
   readonly requests: ControlRequests = { list: 0, head: 0, get: 0, put: 0, delete: 0 }
+  readonly retries: ControlRetries = {}
   readonly endpoint: string
   readonly partSizeBytes: number
   readonly #ask: Ask
@@ -85,7 +88,7 @@ class GcsControl implements ObjectControl {
   ) {
     this.endpoint = (settings.endpoints[0] ?? ownEndpoint) + throughProxy(settings.proxies, [settings.endpoints[0] ?? ownEndpoint])
     this.partSizeBytes = Math.ceil(settings.partSizeBytes / pieceUnit) * pieceUnit
-    this.#ask = asking(this, parts.redactor)
+    this.#ask = asking(this, parts.redactor, settings)
     this.#bucket = parts.storage.bucket(place.bucket)
   }
 
@@ -118,28 +121,37 @@ class GcsControl implements ObjectControl {
   }
 
   async *list(prefix: string, signal?: AbortSignal): AsyncIterable<readonly ListedObject[]> {
-    let pageToken: string | undefined
-    let page = 0
-    do {
-      page++
+    const turner = new PageTurner(this, prefix)
+    let token: string | undefined
+    for (let isMore = true; isMore; ) {
       signal?.throwIfAborted()
-      const operation = page === 1 ? 'list' : `list (page ${page})`
-      const query = { prefix, autoPaginate: false, maxResults: pageSize, ...(pageToken === undefined ? {} : { pageToken }) }
-      const [files, next] = await this.#ask('list', operation, prefix, () => this.#bucket.getFiles(query))
-      yield files.map((file) => listed(file))
-      const following = (next as { pageToken?: string } | null)?.pageToken
-      if (following !== undefined && following === pageToken)
-        throw new StorageError(objectUri(this.place, prefix), operation, `the server sends the same page again; endpoint ${this.endpoint}`)
-      pageToken = following
-    } while (pageToken !== undefined)
+      const { objects, next } = await this.#ask('list', turner.operation, prefix, () => this.#page(prefix, token), { signal })
+      isMore = turner.turn(objects, next)
+      token = next
+      yield objects
+    }
+  }
+
+  /** `next`: the token of the next page. */
+  async #page(prefix: string, pageToken: string | undefined) {
+    const qs = { prefix, maxResults: pageSize, ...(pageToken === undefined ? {} : { pageToken }) }
+    // Bucket.getFiles makes an object of each answer, whatever it is, and ends the process over one without content.
+    const [answer] = await this.#bucket.request({ uri: '/o', qs }).catch((error: unknown) => {
+      throw statusOf(error) === 404 ? Object.assign(error as Error, { code: 'NoSuchBucket', statusCode: 404 }) : error
+    })
+    const { kind, items: given, nextPageToken } = (answer ?? {}) as Readonly<Record<string, unknown>>
+    // A listing without objects has no items.
+    const items = given === undefined && kind === 'storage#objects' ? [] : given
+    if (!Array.isArray(items)) throw new BadAnswerError('no list of objects')
+    const next = typeof nextPageToken === 'string' && nextPageToken !== '' ? nextPageToken : undefined
+    return { objects: items.map((item) => listed((item ?? {}) as Described)), next }
   }
 
   async head(key: string): Promise<ListedObject | undefined> {
     return this.#ask('head', 'look at', key, async () => {
       try {
-        const file = this.#bucket.file(key)
-        await file.getMetadata()
-        return listed(file)
+        const [described] = await this.#bucket.file(key).getMetadata()
+        return listed({ ...described, name: key })
       } catch (error) {
         if (statusOf(error) !== 404) throw error
         await this.#needBucket()
@@ -162,8 +174,7 @@ class GcsControl implements ObjectControl {
   async get(key: string, range?: { readonly begin: number; readonly end: number }): Promise<Uint8Array> {
     return this.#ask('get', 'read', key, async () => {
       const options = { validation: false, ...(range === undefined ? {} : { start: range.begin, end: range.end - 1 }) }
-      const [bytes] = await this.#bucket.file(key).download(options)
-      return bytes
+      return collectBody(this.#bucket.file(key).createReadStream(options), this.settings.requestTimeoutMs)
     })
   }
 
@@ -183,11 +194,13 @@ class GcsControl implements ObjectControl {
       const copy = Buffer.from(bytes)
       session ??= beginResumable(file, this.partSizeBytes)
       const { write } = session
-      order = order.then(() => this.#ask('put', 'write', key, () => write(copy)))
+      const limitMs = answerLimitMs(this.settings.requestTimeoutMs * this.settings.maxAttempts, copy.length)
+      order = order.then(() => this.#ask('put', 'write', key, () => answerWithin(limitMs, () => write(copy)), { once: true }))
       return order
     }
     const complete = async (_parts: number, byteLength: number): Promise<void> => {
-      await this.#ask('put', 'complete', key, () => session!.end())
+      const limitMs = answerLimitMs(this.settings.requestTimeoutMs * this.settings.maxAttempts, this.partSizeBytes)
+      await this.#ask('put', 'complete', key, () => answerWithin(limitMs, () => session!.end()), { once: true })
       await checkSize(this, key, byteLength)
     }
     const abandon = async (): Promise<void> => {
@@ -267,8 +280,18 @@ function beginResumable(file: File, pieceBytes: number): ResumableSession {
   }
 }
 
-function listed({ name, metadata }: File): ListedObject {
-  return { key: name, sizeBytes: Number(metadata.size ?? 0), ...(metadata.etag === undefined ? {} : { etag: metadata.etag }) }
+/** What Google tells of an object. */
+interface Described {
+  readonly name?: unknown
+  readonly size?: unknown
+  readonly etag?: unknown
+}
+
+function listed({ name, size, etag }: Described): ListedObject {
+  if (typeof name !== 'string') throw new BadAnswerError('an object without a name')
+  const sizeBytes = Number(size ?? 0)
+  if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) throw new BadAnswerError('an object without a size')
+  return { key: name, sizeBytes, ...(typeof etag === 'string' ? { etag } : {}) }
 }
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength)

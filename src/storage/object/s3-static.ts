@@ -11,6 +11,7 @@ import { ObjectStorage } from './storage.js'
 import type {
   AccessGrant,
   ControlRequests,
+  ControlRetries,
   ListedObject,
   ObjectControl,
   ObjectPlace,
@@ -78,6 +79,10 @@ export class StaticS3 implements ObjectControl {
   get requests(): Readonly<ControlRequests> {
     const others = this.opened?.requests ?? { list: 0, head: 0, get: 0, put: 0, delete: 0 }
     return { ...others, head: others.head + this.heads }
+  }
+
+  get retries(): Readonly<ControlRetries> {
+    return this.opened?.retries ?? {}
   }
 
   async grant(): Promise<AccessGrant> {

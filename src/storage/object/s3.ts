@@ -17,7 +17,8 @@ import { NodeHttpHandler } from '@smithy/node-http-handler'
 import { StorageError } from '../../errors.js'
 import { objectUri, placeUri } from '../uri.js'
 import { type Agents, createAgents } from './agents.js'
-import { type Ask, asking, checkSize } from './control.js'
+import { type Ask, asking, checkSize, PageTurner } from './control.js'
+import { BadAnswerError } from './control-faults.js'
 import { type CredentialSource, type S3Credentials, s3Credentials } from './credentials.js'
 import { Redactor, statusOf, storageFailure } from './failure.js'
 import { proxySecrets, throughProxy } from './proxy.js'
@@ -25,6 +26,7 @@ import type { ObjectSettings } from './settings.js'
 import type {
   AccessGrant,
   ControlRequests,
+  ControlRetries,
   ListedObject,
   ObjectControl,
   ObjectPlace,
@@ -77,7 +79,8 @@ export async function openS3(place: ObjectPlace, settings: ObjectSettings): Prom
       ...(settings.anonymous ? { signer: { sign: async (request) => request } } : {}),
       forcePathStyle: settings.forcePathStyle ?? settings.endpoints.length > 0,
       followRegionRedirects: true,
-      maxAttempts: settings.maxAttempts,
+      // What fails is sent again by our own rule, which is that of reading.
+      maxAttempts: 1,
       requestChecksumCalculation: settings.requestChecksum === 'when_supported' ? 'WHEN_SUPPORTED' : 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
       requestHandler,
@@ -107,6 +110,7 @@ interface Parts {
 
 class S3Control implements ObjectControl {
   readonly requests: ControlRequests = { list: 0, head: 0, get: 0, put: 0, delete: 0 }
+  readonly retries: ControlRetries = {}
   readonly endpoint: string
   readonly partSizeBytes: number
   readonly #ask: Ask
@@ -120,7 +124,7 @@ class S3Control implements ObjectControl {
   ) {
     this.endpoint = (settings.endpoints.join(', ') || `S3${settings.region === undefined ? '' : ` ${settings.region}`}`) + parts.via
     this.partSizeBytes = settings.partSizeBytes
-    this.#ask = asking(this, parts.redactor)
+    this.#ask = asking(this, parts.redactor, settings)
   }
 
   get #client(): S3Client {
@@ -141,7 +145,7 @@ class S3Control implements ObjectControl {
     const { pathPrefix } = addresses[0]!
     if (addresses.some((address) => address.pathPrefix !== pathPrefix))
       throw new StorageError(placeUri(place), 'use several endpoints for', 'they must have the same path', 'EndpointPaths')
-    const found = await this.#ask('head', 'find credentials for', '', async () => await parts.credentials?.())
+    const found = await this.#ask('head', 'find credentials for', '', async () => await parts.credentials?.(), { once: true })
     this.requests.head--
     const signing: Signing =
       found === undefined
@@ -168,7 +172,7 @@ class S3Control implements ObjectControl {
 
   /** The region that requests are signed for: the bucket's own at AWS, which redirects others. */
   async #region(): Promise<string> {
-    const configured = await this.#ask('head', 'find the region of', '', () => this.#client.config.region())
+    const configured = await this.#ask('head', 'find the region of', '', () => this.#client.config.region(), { once: true })
     this.requests.head--
     if (this.settings.endpoints.length > 0) return configured
     try {
@@ -208,34 +212,34 @@ class S3Control implements ObjectControl {
   }
 
   async *list(prefix: string, signal?: AbortSignal): AsyncIterable<readonly ListedObject[]> {
+    const turner = new PageTurner(this, prefix)
     let token: string | undefined
-    let page = 0
-    do {
-      page++
-      const answer = await this.#ask('list', page === 1 ? 'list' : `list (page ${page})`, prefix, () =>
-        this.#client.send(
-          new ListObjectsV2Command({
-            Bucket: this.place.bucket,
-            Prefix: prefix,
-            ...(token === undefined ? {} : { ContinuationToken: token }),
-          }),
-          abortedBy(signal),
-        ),
-      )
-      yield (answer.Contents ?? []).map(({ Key, Size, ETag }) => ({
-        key: Key!,
-        sizeBytes: Size ?? 0,
-        ...(ETag === undefined ? {} : { etag: ETag }),
-      }))
-      const next = answer.IsTruncated === true ? answer.NextContinuationToken : undefined
-      if (answer.IsTruncated === true && (next === undefined || next === token))
-        throw new StorageError(
-          objectUri(this.place, prefix),
-          `list (page ${page})`,
-          `the server says there is more, but not where to go on; endpoint ${this.endpoint}`,
-        )
+    for (let isMore = true; isMore; ) {
+      const { objects, next } = await this.#ask('list', turner.operation, prefix, () => this.#page(prefix, token, signal), { signal })
+      isMore = turner.turn(objects, next)
       token = next
-    } while (token !== undefined)
+      yield objects
+    }
+  }
+
+  /** `next`: the token of the next page, '' where there is one without a token. */
+  async #page(prefix: string, token: string | undefined, signal: AbortSignal | undefined) {
+    const answer = await this.#client.send(
+      new ListObjectsV2Command({
+        Bucket: this.place.bucket,
+        Prefix: prefix,
+        ...(token === undefined ? {} : { ContinuationToken: token }),
+      }),
+      abortedBy(signal),
+    )
+    const { Contents, IsTruncated, KeyCount, Name, NextContinuationToken } = answer
+    // Any XML is a listing to the SDK, and one without objects where it is something else.
+    if ([Contents, IsTruncated, KeyCount, Name].every((value) => value === undefined)) throw new BadAnswerError('no ListBucketResult')
+    const objects = (Contents ?? []).map(({ Key, Size, ETag }): ListedObject => {
+      if (Key === undefined) throw new BadAnswerError('an object without a key')
+      return { key: Key, sizeBytes: Size ?? 0, ...(ETag === undefined ? {} : { etag: ETag }) }
+    })
+    return { objects, next: IsTruncated === true ? (NextContinuationToken ?? '') : undefined }
   }
 
   async head(key: string): Promise<ListedObject | undefined> {

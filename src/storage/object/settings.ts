@@ -1,6 +1,7 @@
 // `storage.storage_options` and the environment as one typed set of settings. What a configuration says goes before the environment.
 import { readFileSync } from 'node:fs'
 import { ConfigError } from '../../errors.js'
+import type { RetryPolicy } from '../wrappers/retry.js'
 import { checkOptions, type OptionName, optionValue, parseEndpoints } from './options.js'
 import { type ProxyRules, proxyRules } from './proxy.js'
 import { defaultReadOptions, type ObjectReadOptions } from './read-options.js'
@@ -14,6 +15,8 @@ export interface ObjectSettings {
   readonly forcePathStyle?: boolean
   /** Attempts of one request of the control plane, the first one included. */
   readonly maxAttempts: number
+  /** When it is sent again. */
+  readonly retry: Omit<RetryPolicy, 'maxAttempts'>
   readonly anonymous: boolean
   readonly accessKeyId?: string
   readonly secretAccessKey?: string
@@ -71,6 +74,7 @@ export function objectSettings(
     ...present('region', text('region', 'AWS_REGION', 'AWS_DEFAULT_REGION')),
     ...present('forcePathStyle', flag('s3_force_path_style')),
     maxAttempts: count('s3_max_attempts', 5),
+    retry: objectReadOptions(given).retry,
     anonymous: flag('anonymous') ?? false,
     ...(ownKeys && present('accessKeyId', text('access_key_id'))),
     ...(ownKeys && present('secretAccessKey', text('secret_access_key'))),

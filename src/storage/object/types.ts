@@ -1,5 +1,6 @@
 // Contracts of object storage: the control plane (official SDKs, main thread) resolves who we are and where; the data plane (own HTTP over
 // sockets, reader threads) fetches bytes with what it was granted. A grant is plain data, since it crosses threads.
+import type { RetryCause } from './http/faults.js'
 
 import type { ProxyRules } from './proxy.js'
 
@@ -86,12 +87,16 @@ export interface ControlRequests {
   delete: number
 }
 
+/** Requests of the control plane that were sent again, by cause. */
+export type ControlRetries = Partial<Record<RetryCause, number>>
+
 /** The control plane of one place, over the provider's SDK. All errors are StorageError with object, endpoint and cause, without secrets. */
 export interface ObjectControl {
   readonly place: ObjectPlace
   /** For messages. */
   readonly endpoint: string
   readonly requests: Readonly<ControlRequests>
+  readonly retries: Readonly<ControlRetries>
   /** Smallest part of a large upload but the last, in bytes; smaller objects are put in one request. */
   readonly partSizeBytes: number
   /** Whether the parts of an upload may come in any order. */

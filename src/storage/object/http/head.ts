@@ -186,7 +186,7 @@ function takeHeader(head: Mutable, name: string, value: string, nowMs: number): 
 }
 
 /** Seconds, or a date (RFC 9110, 10.2.3); undefined where it is neither. */
-function retryAfter(value: string, nowMs: number): number | undefined {
+export function retryAfter(value: string, nowMs: number): number | undefined {
   if (/^\d{1,9}$/.test(value)) return 1000 * Number(value)
   const atMs = Date.parse(value)
   return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs)

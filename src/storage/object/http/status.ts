@@ -32,9 +32,10 @@ export function faultOfStatus(head: ResponseHead, text: string, nowMs: number): 
     return fault('redirect', { redirect: { location: head.location, region, isPermanent: status === 301 || status === 308 } })
   if (status === 400 && code === 'AuthorizationHeaderMalformed' && region !== '')
     return fault('redirect', { redirect: { location: '', region, isPermanent: true } })
-  if (status === 401 || (code !== undefined && expiredCodes.has(code)) || (status === 403 && /expir/i.test(text))) return fault('expired')
+  if (status === 401 || (code !== undefined && expiredCodes.has(code)) || (status === 403 && /expir/i.test(text)))
+    return fault('expired', {}, ': the credentials have expired, or are none that the service takes')
   if (code === 'RequestTimeTooSkewed') return fault('badResponse', { retries: false }, clockSkew(head.date, nowMs))
-  return fault('badResponse', { retries: false }, remedy(status))
+  return fault('badResponse', { retries: false }, remedy(status, code))
 }
 
 function clockSkew(date: string, nowMs: number): string {
@@ -43,7 +44,11 @@ function clockSkew(date: string, nowMs: number): string {
   return `; the clocks differ by ${Math.round(Math.abs(nowMs - serverMs) / 1000)} s: set the clock of this machine`
 }
 
-function remedy(status: number): string {
+/** By which S3 and Azure say that a signature is wrong. */
+const signatureCodes = new Set(['SignatureDoesNotMatch', 'AuthenticationFailed'])
+
+function remedy(status: number, code: string | undefined): string {
+  if (code !== undefined && signatureCodes.has(code)) return ': the service refuses the signature; check the secret key, and the clock'
   switch (status) {
     case 404:
       return ': there is no such object; check bucket, prefix and the number of files of the configuration'
