@@ -13,15 +13,9 @@ import { createCertificate, noCredentials } from './services.js'
 const folder = scratchFolder('run-faults')
 const files = 8
 let runs = 0
-const quick = {
-  s3_max_attempts: 3,
-  retry_base_delay_ms: 1,
-  retry_max_delay_ms: 4,
-  head_timeout_ms: 400,
-  stall_timeout_ms: 400,
-  request_timeout_ms: 700,
-  connect_timeout_ms: 500,
-}
+const quick = { s3_max_attempts: 3, retry_base_delay_ms: 1, retry_max_delay_ms: 4 }
+/** For servers that say nothing; too short for others on a busy machine. */
+const impatient = { head_timeout_ms: 400, stall_timeout_ms: 400, request_timeout_ms: 700 }
 
 async function run(store: FakeStore, uri: string, { args = [] as string[], options = {}, env = {}, numFiles = files } = {}) {
   const workload = {
@@ -136,14 +130,21 @@ const failing: readonly Case[] = [
   {
     what: 'bodies that trickle',
     spoil: onGet({ pieceBytes: 1, pauseMs: 100 }),
+    options: impatient,
     says: says(read, 'the body brought \\d+ bytes within 0\\.4 s.*\\[timeout, 3 attempts'),
   },
   {
     what: 'a server that does not answer GETs',
     spoil: onGet({ none: 'silence' }),
+    options: impatient,
     says: says(read, 'no response within 0\\.4 s \\[timeout, 3 attempts'),
   },
-  { what: 'a server that does not answer listings', spoil: onList({ none: 'silence' }), says: says(list, 'no answer in time.*3 attempts') },
+  {
+    what: 'a server that does not answer listings',
+    spoil: onList({ none: 'silence' }),
+    options: impatient,
+    says: says(list, 'no answer in time.*3 attempts'),
+  },
   {
     what: 'credentials that expire within the run',
     spoil: ({ kind }, number, p) => (kind === 'get' && number > 3 ? expired(p) : undefined),
@@ -188,6 +189,7 @@ const failing: readonly Case[] = [
   {
     what: 'a listing whose connection ends within it',
     spoil: onList({ cutAt: 120 }),
+    options: impatient,
     says: says(list, '(connection was closed|no answer in time|breaks off).*3 attempts'),
   },
   {
