@@ -1,10 +1,11 @@
 // One override of Hydra's command line: what it does, to which key, with which value (hydra/grammar/OverrideParser.g4).
 import { OverrideSyntaxError, parseOverrideValue } from '../../config/override-value.js'
+import { hideSecret } from '../../config/problems.js'
 import { type ConfigNode, commandLine, type Origin } from '../../config/tree.js'
 import { HydraError } from './errors.js'
 
 export interface OverrideLine {
-  /** As it was given. */
+  /** As it was given, but for the value of a secret: it is what is shown and written. */
   readonly text: string
   /** `` changes what is there, `+` adds, `++` does either, `~` deletes. */
   readonly operator: '' | '+' | '++' | '~'
@@ -35,22 +36,23 @@ export function parseOverrideLine(text: string): OverrideLine {
   const origin: Origin = { source: { name: commandLine, lines: [text] } }
   try {
     const value = valueText === undefined ? undefined : parseOverrideValue(valueText, origin, { interpolations: true })
-    return { text, operator: operator as OverrideLine['operator'], key, value }
+    return { text: hideSecret(text), operator: operator as OverrideLine['operator'], key, value }
   } catch (error) {
     if (!(error instanceof OverrideSyntaxError)) throw error
     if (error.sweep)
       throw new HydraError(
-        `Ambiguous value for argument '${text}'\n1. To use it as a list, use key=[value1,value2]\n` +
+        `Ambiguous value for argument '${hideSecret(text)}'\n1. To use it as a list, use key=[value1,value2]\n` +
           "2. To use it as string, quote the value: key=\\'value1,value2\\'\n3. To sweep over it, start dlio_benchmark once for each value",
       )
     const before = text.length - (valueText?.length ?? 0)
+    if (hideSecret(text) !== text) throw syntaxError(text, error.rule, error.remedy)
     throw syntaxError(text, `${error.rule}\n${text}\n${' '.repeat(before + error.at)}^`, error.remedy)
   }
 }
 
 function syntaxError(text: string, rule: string, remedy: string): HydraError {
   return new HydraError(
-    `Error parsing override '${text}'\n${rule}\nremedy: ${remedy}\n` +
+    `Error parsing override '${hideSecret(text)}'\n${rule}\nremedy: ${remedy}\n` +
       'See https://hydra.cc/docs/1.2/advanced/override_grammar/basic for details',
   )
 }

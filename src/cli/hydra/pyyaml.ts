@@ -1,4 +1,5 @@
 // A configuration as PyYAML dumps it in block style for OmegaConf (omegaconf: OmegaConf.to_yaml): two spaces a level, lists not indented.
+import { isSecret } from '../../config/problems.js'
 import { type ConfigNode, listNode, type MapNode, mapNode, type Scalar, scalarNode } from '../../config/tree.js'
 import { pythonFloat } from '../../output/python.js'
 import { yamlString } from './pyyaml-scalar.js'
@@ -6,11 +7,26 @@ import { yamlString } from './pyyaml-scalar.js'
 /** Longer keys, empty ones and those of several lines stand behind a `?` (emitter.py: check_simple_key, which counts `!!str` too). */
 const longestSimpleKey = 122
 
-/** The text of a file; empty containers are `{}` and `[]`. */
-export function dumpYaml(root: ConfigNode): string {
+/** The text of a file, without the values of secrets; empty containers are `{}` and `[]`. */
+export function dumpYaml(configuration: ConfigNode): string {
+  const root = hideSecrets(configuration)
   if (root.kind === 'map' && root.entries.size > 0) return block(root, 0).slice(1)
   if (root.kind === 'list' && root.items.length > 0) return block(root, 0).slice(1)
   return `${inline(root, 0, 0)}\n`
+}
+
+/** DLIO's own writes secrets out; its folders of results are given away. */
+function hideSecrets(node: ConfigNode, key = ''): ConfigNode {
+  if (node.kind === 'list')
+    return listNode(
+      node.items.map((item) => hideSecrets(item, key)),
+      node.origin,
+    )
+  if (node.kind === 'map') {
+    const entries = [...node.entries].map(([name, entry]) => [name, { ...entry, value: hideSecrets(entry.value, name) }] as const)
+    return mapNode(new Map(entries), node.origin)
+  }
+  return isSecret(key) && node.value !== null ? scalarNode('(hidden)', node.origin) : node
 }
 
 /** A value that is not empty, one line for each entry, beginning with a line break. */
