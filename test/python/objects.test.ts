@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path'
 import { describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { referencePython } from '../interop/python.js'
+import { startProxy } from '../storage/proxy-server.js'
 import { startS3 } from '../storage/services.js'
 
 const execute = promisify(execFile)
@@ -14,7 +15,7 @@ const golden = join('test', 'golden', 'datasets')
 const formats = ['npz', 'hdf5', 'tfrecord']
 
 describe('loading from an object store', () => {
-  it('gives the batches of every format that are on disk', async (t) => {
+  it('gives the batches of every format that are on disk, through a proxy too', async (t) => {
     const python = await referencePython(t, join('test', 'python', 'requirements.txt'))
     const service = await startS3(t)
     if (python === undefined || service === undefined) return
@@ -26,6 +27,9 @@ describe('loading from an object store', () => {
       PYTHONDONTWRITEBYTECODE: '1',
       DL_DRIVER_BIN: resolve('bin', 'dl-driver.js'),
     }
+    const proxy = await startProxy({ credentials: 'ann:password' })
+    t.after(() => proxy.close())
+    const proxyUrl = proxy.url.replace('//', '//ann:password@')
     let sets = 0
     for (const id of readdirSync(golden).filter((name) => formats.some((format) => name.includes(`-up-${format}-`)))) {
       const { workload } = JSON.parse(readFileSync(join(golden, id, 'expected.json'), 'utf8'))
@@ -51,6 +55,10 @@ describe('loading from an object store', () => {
       const remote = config('s3', { storage: { storage_type: 's3', storage_options: service.options } }, place)
       const { stdout } = await execute(python, [join('test', 'python', 'objects.py'), local, remote], { env })
       assert.ok(Number(stdout) > 0)
+      const before = proxy.seen.length
+      const through = config('proxy', { storage: { storage_type: 's3', storage_options: { ...service.options, proxy: proxyUrl } } }, place)
+      await execute(python, [join('test', 'python', 'objects.py'), local, through], { env })
+      assert.ok(proxy.seen.length > before)
       sets++
     }
     assert.ok(sets >= 3)

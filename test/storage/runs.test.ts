@@ -9,6 +9,7 @@ import type { ObjectControl } from '#src/storage/object/types.js'
 import { isObjectLocation, keyOf, parseLocation, placeUri } from '#src/storage/uri.js'
 import { driver, type Outcome, scratchFolder, workloadFile } from '../cli/driver.js'
 import { goldenFolder, goldenJson } from '../golden.js'
+import { startProxy } from './proxy-server.js'
 import {
   noCredentials as clean,
   createCertificate,
@@ -123,6 +124,26 @@ for (const [name, start] of providers)
         assert.deepEqual(facts(remote), facts(local))
         assert.ok(remote.result!.objects!.requests.list > 0)
       })
+
+    test('through a proxy, in a tunnel and without one, the recorded data sets are the same as from files', async (t) => {
+      if (service === undefined) return t.skip('no server')
+      const certificate = createCertificate()
+      const tunnelled = await startFront(service.endpoint, certificate)
+      const proxy = await startProxy()
+      t.after(() => proxy.close())
+      for (const [i, golden] of few.entries()) {
+        const uri = await service.place()
+        await upload(join(goldenFolder('datasets'), golden.data), uri, service.options)
+        const options = { ...service.options, ...(i % 2 === 0 ? { endpoint_url: tunnelled.endpoint } : {}) }
+        const env = { HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url, AWS_CA_BUNDLE: certificate.caFile }
+        const seen = proxy.seen.length
+        const remote = await run(training(golden, uri, options), ['--verify', ...semantics(golden)], env)
+        assert.equal(remote.code, 0, remote.stderr)
+        assert.ok(proxy.seen.length > seen)
+        const facts = ({ result }: Ran) => [result!.orderDigest, result!.io.samplesRead, result!.io.bytesAsked, result!.train?.steps]
+        assert.deepEqual(facts(remote), facts(await runLocally(golden)))
+      }
+    })
 
     test('a prefix of any characters is the same to generating, listing, reading and reporting', async (t) => {
       if (service === undefined) return t.skip('no server')

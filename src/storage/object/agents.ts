@@ -88,15 +88,26 @@ class ForwardedAgent extends http.Agent {
   }
 }
 
+/** What Node keeps of a request that was not sent yet. */
+interface Unsent {
+  _header: string | null
+  _implicitHeader(): void
+  outputData: unknown[]
+  outputSize: number
+}
+
 /** Makes the target of a request its whole URL and adds the credentials of the proxy. */
 function addressWhole(request: ClientRequest, { authorization }: ProxyServer): void {
-  const made = request as ClientRequest & { _header: string | null; _implicitHeader(): void }
-  // With `Expect` the head is already made by now.
-  const isMade = made._header !== null
-  made._header = null
+  const unsent = request as unknown as Unsent
+  // With `Expect` the head, and nothing else, waits for the connection by now.
+  const made = unsent._header
+  unsent._header = null
   request.path = `http://${request.getHeader('host')}${request.path}`
   if (authorization !== '') request.setHeader('proxy-authorization', authorization)
-  if (isMade) made._implicitHeader()
+  if (made === null) return
+  unsent.outputData.length = 0
+  unsent.outputSize = 0
+  unsent._implicitHeader()
 }
 
 /** TLS: a proxy is asked for a tunnel. */

@@ -1,11 +1,12 @@
 // The control plane of Google Cloud Storage, over its SDK.
+import http from 'node:http'
 import https from 'node:https'
 import { type Bucket, type File, Storage } from '@google-cloud/storage'
 import { type Agents, createAgents, trustOf } from './agents.js'
 import { type Ask, asking, checkSize, controlFailure, PageTurner } from './control.js'
 import { BadAnswerError } from './control-faults.js'
 import { Redactor, statusOf } from './failure.js'
-import { proxyFor, proxySecrets, throughProxy } from './proxy.js'
+import { keepFromLibraries, proxySecrets, throughProxy } from './proxy.js'
 import type { ObjectSettings } from './settings.js'
 import { answerLimitMs, answerWithin, collectBody } from './silence.js'
 import type { AccessGrant, ControlRequests, ControlRetries, ListedObject, ObjectControl, ObjectPlace, ObjectUpload } from './types.js'
@@ -25,8 +26,6 @@ export async function openGcs(place: ObjectPlace, settings: ObjectSettings): Pro
   const redactor = new Redactor()
   redactor.add(...proxySecrets(settings.proxies))
   const agents = createAgents(settings)
-  const proxy = proxyFor(settings.proxies, endpoint ?? ownEndpoint)
-  if (settings.proxies !== undefined && proxy === undefined) exempt(new URL(endpoint ?? ownEndpoint).hostname)
   // For what the library signs in with, and for uploads.
   const agent = ({ protocol }: URL) => (protocol === 'https:' ? agents.https : agents.http)
   // Emulators and gateways know no Google accounts; with a key file it is said that this one does.
@@ -52,16 +51,22 @@ export async function openGcs(place: ObjectPlace, settings: ObjectSettings): Pro
   }
   // What fails is sent again by our own rule; the library's, which stays for resumable uploads, heeds no Retry-After, and where its time is
   // up it does not answer at all.
-  const connection = { maxRetries: 0, pool: trust, agent, ...(proxy === undefined ? {} : { proxy: proxy.url }) }
+  const connection = {
+    maxRetries: 0,
+    pool: trust,
+    agent,
+    ...(settings.proxies === undefined ? {} : useAgents(agents, endpoint ?? ownEndpoint)),
+  }
   storage.interceptors.push({ request: (request) => Object.assign(request, connection) as never })
   return new GcsControl(place, settings, { storage, agents, redactor, signsIn })
 }
 
-/** The library looks for proxies in the environment by rules of its own: this tells it in its own language that a host has none. */
-function exempt(hostname: string): void {
-  const known = (process.env.no_proxy || process.env.NO_PROXY || '').split(/[\s,]+/)
-  process.env.NO_PROXY = [...new Set([...known, hostname])].filter((entry) => entry !== '').join(',')
-  process.env.no_proxy = process.env.NO_PROXY
+/** The library takes no agents and knows proxies by rules of its own: so it is kept from those and takes the process's agents, which are ours. */
+function useAgents(agents: Agents, endpoint: string): { readonly forever: false } {
+  keepFromLibraries(new URL(endpoint).hostname)
+  http.globalAgent = agents.http
+  https.globalAgent = agents.https
+  return { forever: false }
 }
 
 interface Parts {

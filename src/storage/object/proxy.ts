@@ -43,7 +43,25 @@ export function proxyRules(all: string | undefined, env: NodeJS.ProcessEnv): Pro
   const http = first('HTTP_PROXY')
   const https = first('HTTPS_PROXY')
   if (http === undefined && https === undefined) return undefined
-  return { ...(http && { http }), ...(https && { https }), except: env.no_proxy || env.NO_PROXY || '' }
+  return { ...(http && { http }), ...(https && { https }), except: exceptions(env) }
+}
+
+/** NO_PROXY as it was before libraries were told something else. */
+let given: string | undefined
+
+const exceptions = (env: NodeJS.ProcessEnv): string =>
+  env === process.env && given !== undefined ? given : env.no_proxy || env.NO_PROXY || ''
+
+/**
+ * Keeps libraries that look for proxies in the environment, by rules of their own, from doing so for a host: for this process they have it in
+ * NO_PROXY. Our own rules stay as they are.
+ */
+export function keepFromLibraries(hostname: string): void {
+  const { env } = process
+  given ??= exceptions(env)
+  const names = new Set([...(env.no_proxy || env.NO_PROXY || '').split(/[\s,]+/), hostname])
+  names.delete('')
+  env.NO_PROXY = env.no_proxy = [...names].join(',')
 }
 
 /** The proxy for requests to an origin; undefined where they go there directly. Throws ConfigError, without its password, for a URL that is none. */
