@@ -10,7 +10,6 @@ import { semanticsFrom } from './hydra/environment.js'
 import { HydraError } from './hydra/errors.js'
 import { configText, help, infoText } from './hydra/info.js'
 import { reportHydra, runProgram } from './hydra/program.js'
-import { shownOverrides } from './hydra/secrets.js'
 import { inWorld } from './in-world.js'
 
 /** Runs the program with the arguments behind its name, and sets the exit code. */
@@ -63,9 +62,9 @@ function ranksOf({ ranks = '1' }: HydraArguments): number {
   throw new HydraError(`dlio_benchmark: error: argument --ranks: a whole number of at least 1 is needed, not '${ranks}'`, 2)
 }
 
-/** The task overrides, without secrets, as Python prints a list of strings. */
-function taskList(composition: Composition): string {
-  const quoted = shownOverrides(composition).map((text) => {
+/** The task overrides as Python prints a list of strings. */
+function taskList({ taskOverrides }: Composition): string {
+  const quoted = taskOverrides.map(({ text }) => {
     const quote = text.includes("'") && !text.includes('"') ? '"' : "'"
     return quote + text.replaceAll('\\', '\\\\').replaceAll(quote, `\\${quote}`) + quote
   })

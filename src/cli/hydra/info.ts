@@ -7,7 +7,6 @@ import { HydraError } from './errors.js'
 import { interpolateAll } from './interpolate.js'
 import { dumpYaml } from './pyyaml.js'
 import { describe, workloadNames } from './search-path.js'
-import { withoutSecretValues } from './secrets.js'
 
 export const help = `dlio_benchmark of dl-driver: runs a DLIO workload under DLIO's own (Hydra's) command line.
 
@@ -35,9 +34,8 @@ DL_DRIVER_HONOUR=file_shuffle,... (settings to take at their word where DLIO doe
 Example: dlio_benchmark workload=unet3d_h100 ++workload.workflow.generate_data=True ++workload.dataset.num_files_train=16
 `
 
-/** The text of `--cfg`, without secrets. Throws HydraError. */
-export function configText(kind: CfgKind, args: HydraArguments, composed: Composition, surroundings: Surroundings): string {
-  const composition = withoutSecretValues(composed)
+/** The text of `--cfg`. Throws HydraError. */
+export function configText(kind: CfgKind, args: HydraArguments, composition: Composition, surroundings: Surroundings): string {
   const { job, hydra, now } = composition
   const hydraEntry = { key: hydra.origin, value: hydra }
   const all = mapNode(new Map([['hydra', hydraEntry], ...job.entries]), job.origin)

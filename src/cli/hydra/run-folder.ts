@@ -9,7 +9,6 @@ import { select } from './apply.js'
 import type { Composition } from './compose.js'
 import { textList } from './hydra-node.js'
 import { dumpYaml, plainNode } from './pyyaml.js'
-import { shownOverrides, withoutSecretValues } from './secrets.js'
 
 /** hydra.yaml's text with the run's folder filled in. */
 export function hydraYaml({ hydra }: Composition, outputDir?: string): string {
@@ -28,7 +27,7 @@ function withEntry(entries: ReadonlyMap<string, { key: ConfigNode['origin']; val
   return new Map(entries).set(key, { key: value.origin, value })
 }
 
-/** Creates the run's folder and writes Hydra's three files, without secrets, into its subfolder, which `null` leaves out. Throws StorageError. */
+/** Creates the run's folder and writes Hydra's three files into its subfolder, which `null` leaves out. Throws StorageError. */
 export function writeRunFolder(composition: Composition, outputDir: string, subdir: string | undefined): void {
   const folder = subdir === undefined ? outputDir : join(outputDir, subdir)
   try {
@@ -38,8 +37,7 @@ export function writeRunFolder(composition: Composition, outputDir: string, subd
     throw new StorageError(folder, 'create', `${message}; choose another folder with ++hydra.run.dir=DIR`, code)
   }
   if (subdir === undefined) return
-  const shown = withoutSecretValues(composition)
-  writeAtomically(join(folder, 'config.yaml'), dumpYaml(shown.job))
-  writeAtomically(join(folder, 'hydra.yaml'), hydraYaml(shown, outputDir))
-  writeAtomically(join(folder, 'overrides.yaml'), dumpYaml(textList(shownOverrides(composition))))
+  writeAtomically(join(folder, 'config.yaml'), dumpYaml(composition.job))
+  writeAtomically(join(folder, 'hydra.yaml'), hydraYaml(composition, outputDir))
+  writeAtomically(join(folder, 'overrides.yaml'), dumpYaml(textList(composition.taskOverrides.map(({ text }) => text))))
 }
