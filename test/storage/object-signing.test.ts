@@ -41,10 +41,13 @@ class Sha256 {
   }
 }
 
-const keys = fc.oneof(
-  fc.string({ unit: 'grapheme', minLength: 1 }),
-  fc.constantFrom('a b', '100%.npz', 'über/ß', 'a+b&c=d', "it's(1)!*", '日本/語.npz', '~.-_', 'a%20b', '😀', 'x//y', 'trailing/', '?#'),
-)
+// Parts `.` and `..` are refused before anything is signed, and URLs cannot keep them.
+const keys = fc
+  .oneof(
+    fc.string({ unit: 'grapheme', minLength: 1 }),
+    fc.constantFrom('a b', '100%.npz', 'über/ß', 'a+b&c=d', "it's(1)!*", '日本/語.npz', '~.-_', 'a%20b', '😀', 'x//y', 'trailing/', '?#'),
+  )
+  .filter((key) => !/(^|\/)\.\.?(\/|$)/.test(key))
 const ranges = fc.oneof(
   fc.constant(''),
   fc.tuple(fc.nat(), fc.nat()).map(([a, b]) => `bytes=${a}-${a + b}`),
