@@ -1,6 +1,6 @@
 // HTML from untrusted text: whatever is put into a template is escaped, unless it is markup itself.
 import { hideSecret } from '../config/problems.js'
-import { Redactor } from '../storage/object/failure.js'
+import { Redactor } from '../storage/object/redactor.js'
 
 /** HTML that was made by {@link html}, and so is safe to show as it is. */
 export class Markup {

@@ -251,7 +251,7 @@ test('credentials that expire within a run are renewed and the object arrives; w
   assert.deepEqual(renewed.bytes, content)
   assert.deepEqual(renewed.retries, { expired: 1 })
   const same = await read(refused, { grant: token('old'), askForGrant: (storage) => storage.renew(token('old')) })
-  assertFails(same, /status 400 ExpiredToken, "The provided token has expired\.": the credentials have expired, .* \[expired, 2 attempts/)
+  assertFails(same, /status 400 ExpiredToken, "The provided token has expired\.": the credentials have expired.* \[expired, 2 attempts/)
   assert.doesNotMatch(String((same.error as Error).stack), /Bearer old/)
 })
 

@@ -1,5 +1,6 @@
 // Errors of providers' libraries as the program's own: what was tried, on which object, at which endpoint, why, without secrets.
 import { StorageError } from '../../errors.js'
+import type { Redactor } from './redactor.js'
 
 /** What the SDKs' errors have in common, by structure: they come from bundled libraries. */
 interface ProviderError {
@@ -14,27 +15,6 @@ interface ProviderError {
   readonly cause?: unknown
   readonly errors?: readonly unknown[]
   readonly details?: { readonly errorCode?: string }
-}
-
-/** Hides the known secrets, and what looks like one, in a text. */
-export class Redactor {
-  readonly #secrets = new Set<string>()
-
-  /** From now on `secret` is hidden, in its plain and its URL-encoded form. */
-  add(...secrets: readonly (string | undefined)[]): void {
-    for (const secret of secrets)
-      if (secret !== undefined && secret.length >= 4) for (const form of [secret, encodeURIComponent(secret)]) this.#secrets.add(form)
-  }
-
-  clean(text: string): string {
-    let cleaned = text
-    for (const secret of [...this.#secrets].sort((a, b) => b.length - a.length)) cleaned = cleaned.split(secret).join('(hidden)')
-    return cleaned
-      .replace(/\b(sig|X-Amz-Signature|X-Amz-Security-Token|X-Amz-Credential|X-Goog-Signature)=[^&\s"']+/gi, '$1=(hidden)')
-      .replace(/\b(AccountKey|SharedAccessSignature)=[^;\s"']+/gi, '$1=(hidden)')
-      .replace(/\b(Bearer|SharedKey|AWS4-HMAC-SHA256) [^\r\n"']+/g, '$1 (hidden)')
-      .replace(/(\/\/)[^/\s@:]+:[^/\s@]+@/g, '$1(hidden)@')
-  }
 }
 
 /** The provider's or system's short code of an error: `NoSuchBucket`, `ECONNREFUSED`, … */

@@ -5,8 +5,9 @@ import { type Bucket, type File, Storage } from '@google-cloud/storage'
 import { type Agents, createAgents, trustOf } from './agents.js'
 import { type Ask, asking, checkSize, controlFailure, PageTurner } from './control.js'
 import { BadAnswerError } from './control-faults.js'
-import { Redactor, statusOf } from './failure.js'
+import { statusOf } from './failure.js'
 import { keepFromLibraries, proxySecrets, throughProxy } from './proxy.js'
+import { Redactor } from './redactor.js'
 import type { ObjectSettings } from './settings.js'
 import { answerLimitMs, answerWithin, collectBody } from './silence.js'
 import type { AccessGrant, ControlRequests, ControlRetries, ListedObject, ObjectControl, ObjectPlace, ObjectUpload } from './types.js'
@@ -20,7 +21,7 @@ const pieceUnit = 256 * 1024
 /** How long a token is good for where the library does not say. */
 const tokenMs = 50 * 60_000
 
-/** Opens the control plane of a Google bucket. Throws StorageError where credentials cannot be read. */
+/** Opens the control plane of a Google bucket. Throws StorageError where credentials cannot be had. */
 export async function openGcs(place: ObjectPlace, settings: ObjectSettings): Promise<ObjectControl> {
   const endpoint = settings.endpoints[0]
   const redactor = new Redactor()
@@ -58,7 +59,10 @@ export async function openGcs(place: ObjectPlace, settings: ObjectSettings): Pro
     ...(settings.proxies === undefined ? {} : useAgents(agents, endpoint ?? ownEndpoint)),
   }
   storage.interceptors.push({ request: (request) => Object.assign(request, connection) as never })
-  return new GcsControl(place, settings, { storage, agents, redactor, signsIn })
+  const control = new GcsControl(place, settings, { storage, agents, redactor, signsIn })
+  // Servers may repeat the token, so it has to be known from the first request on.
+  if (signsIn) await control.grant()
+  return control
 }
 
 /** The library takes no agents and knows proxies by rules of its own: so it is kept from those and takes the process's agents, which are ours. */

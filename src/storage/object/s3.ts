@@ -20,8 +20,9 @@ import { type Agents, createAgents } from './agents.js'
 import { type Ask, asking, checkSize, PageTurner } from './control.js'
 import { BadAnswerError } from './control-faults.js'
 import { type CredentialSource, type S3Credentials, s3Credentials } from './credentials.js'
-import { Redactor, statusOf, storageFailure } from './failure.js'
+import { statusOf, storageFailure } from './failure.js'
 import { proxySecrets, throughProxy } from './proxy.js'
+import { Redactor } from './redactor.js'
 import type { ObjectSettings } from './settings.js'
 import type {
   AccessGrant,

@@ -252,7 +252,7 @@ class Running implements Exchange, RequestHandle {
     if (refusal !== undefined) {
       client.ended(this, 0)
       client.meters.objects.failed(target.origin.index)
-      this.what.failed(target.origin.told(faultOfStatus(refusal.head, refusal.text.toString(), Date.now())))
+      this.what.failed(target.origin.told(faultOfStatus(refusal, client.grant, Date.now())))
       return
     }
     const bytes = connection.bodyBytes
@@ -281,7 +281,7 @@ class Running implements Exchange, RequestHandle {
     if (error === abortion) return error
     if (this.isStale(error)) return new HttpFault('staleConnection', 'the server closed a kept connection as the request was sent')
     // A refusal whose explanation breaks off is the refusal all the same.
-    return this.refusal === undefined ? error : faultOfStatus(this.refusal.head, this.refusal.text.toString(), Date.now())
+    return this.refusal === undefined ? error : faultOfStatus(this.refusal, this.client.grant, Date.now())
   }
 
   check(nowMs: number): void {

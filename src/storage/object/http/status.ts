@@ -1,4 +1,6 @@
 // What a response that is not the object says, as a fault with the provider's own words.
+import { redactorOf } from '../redactor.js'
+import type { AccessGrant } from '../types.js'
 import { type FaultFacts, HttpFault, type RetryCause } from './faults.js'
 import { excerpt, type ResponseHead } from './head.js'
 
@@ -9,11 +11,17 @@ export const mostErrorBytes = 64 * 1024
 const expiredCodes = new Set(['ExpiredToken', 'ExpiredTokenException', 'RequestExpired', 'TokenRefreshRequired'])
 const throttledCodes = new Set(['SlowDown', 'Throttling', 'ThrottlingException', 'RequestLimitExceeded', 'ServerBusy', 'TooManyRequests'])
 
-/** The fault that a response with this head and text of an error body stands for. */
-export function faultOfStatus(head: ResponseHead, text: string, nowMs: number): HttpFault {
+/** The fault that a response with this head and text of an error body stands for; servers may repeat the secrets that they were sent. */
+export function faultOfStatus(
+  { head, text: said }: { readonly head: ResponseHead; readonly text: object },
+  grant: Pick<AccessGrant, 'signing' | 'proxies'>,
+  nowMs: number,
+): HttpFault {
+  const redactor = redactorOf(grant)
+  const text = redactor.clean(String(said))
   const code = /<Code>([A-Za-z0-9._-]{1,64})<\/Code>/.exec(text)?.[1] ?? /"(?:reason|code)"\s*:\s*"([A-Za-z0-9._-]{1,64})"/.exec(text)?.[1]
   const message = /<Message>([^<]{1,400})/.exec(text)?.[1] ?? /"message"\s*:\s*"([^"\\]{1,400})"/.exec(text)?.[1]
-  const words = `status ${head.status}${head.reason === '' ? '' : ` ${printable(head.reason)}`}${message === undefined ? '' : `, ${excerptOf(message)}`}`
+  const words = `status ${head.status}${head.reason === '' ? '' : ` ${printable(redactor.clean(head.reason))}`}${message === undefined ? '' : `, ${excerptOf(message)}`}`
   const fault = (kind: RetryCause, facts: FaultFacts = {}, more = '') =>
     new HttpFault(kind, words + more, {
       ...(code === undefined ? {} : { code }),
