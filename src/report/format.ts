@@ -4,6 +4,7 @@ import { exact, html, type Markup } from './markup.js'
 
 /** `125 µs`, `2.66 ms`, `1.20 s`. */
 export function microsecondsText(us: number): string {
+  if (us > 0 && us < 0.01) return '< 0.01 µs'
   if (us < 999.5) return `${shortNumber(us)} µs`
   if (us < 999_500) return `${shortNumber(us / 1000)} ms`
   return us < 59.95e6 ? `${shortNumber(us / 1e6)} s` : shortDuration(us / 1e6)

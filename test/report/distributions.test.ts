@@ -75,7 +75,14 @@ test('marks of a time axis are round, lie within it, and are few', () => {
 test('numbers beside axes have no trailing zeros, and times choose their unit', () => {
   assert.deepEqual([0, 40e6, 160e6, 1.2e9, 1.25e9, 100].map(tickBytes), ['0 B', '40 MB', '160 MB', '1.2 GB', '1.25 GB', '100 B'])
   assert.deepEqual([0, 75, 2.5, 1000, 12_500].map(tickNumber), ['0', '75', '2.5', '1,000', '12,500'])
-  assert.deepEqual([0.29, 125, 2656, 1.04e6, 90e6].map(microsecondsText), ['0.29 µs', '125 µs', '2.66 ms', '1.04 s', '1:30'])
+  assert.deepEqual([0.0003, 0.29, 125, 2656, 1.04e6, 90e6].map(microsecondsText), [
+    '< 0.01 µs',
+    '0.29 µs',
+    '125 µs',
+    '2.66 ms',
+    '1.04 s',
+    '1:30',
+  ])
 })
 
 test('step times are those that the ranks recorded, each step of each rank once', () => {

@@ -90,7 +90,7 @@ export function sampleResult(): Json {
       retries: 7,
       samplesRead: 240,
       readsInFlight: 8,
-      requestBytes: 0,
+      requestBytes: 524_288,
       direct: false,
       readExtent: 'file',
       bytesPerSecond: 1.4e9,

@@ -29,7 +29,10 @@ const facts: Fact<ReportRun>[] = [
   ['Files opened', ({ result }) => result && plain(result.io.filesOpened)],
   ['Retries', ({ result }) => result && plain(result.io.retries)],
   ['Most reads in flight', ({ result }) => result && plain(result.io.readsInFlight)],
-  ['Size of a read request', ({ result }) => (result && result.io.requestBytes > 0 ? memory(result.io.requestBytes) : undefined)],
+  [
+    'Size of a read request',
+    ({ result }) => (result && !result.objects && result.io.requestBytes > 0 ? memory(result.io.requestBytes) : undefined),
+  ],
   ['Page cache', ({ result }) => result && (result.objects ? none : result.io.direct ? 'bypassed (O_DIRECT)' : 'used')],
   ['Asked for one sample', ({ result }) => result?.io.readExtent && (extents.get(result.io.readExtent) ?? result.io.readExtent)],
 ]
