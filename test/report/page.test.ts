@@ -268,3 +268,32 @@ test('what was not measured is absent: too few steps, no histograms, no hosts', 
   assert.equal(valuesOf(page).some(Number.isNaN), false)
   assert.doesNotMatch(textOf(page), /NaN|undefined|Infinity|\[object/)
 })
+
+test('numbers beyond all measure, names that objects have of their own and very long lists break nothing', () => {
+  const page = pageOf(
+    sample('extreme', (result) => {
+      const { sampleReadUs } = result.histograms
+      result.histograms = JSON.parse(`{"__proto__": ${JSON.stringify(sampleReadUs)}, "constructor": ${JSON.stringify(sampleReadUs)}}`)
+      result.histograms.wide = {
+        ...sampleReadUs,
+        minUs: 0,
+        maxUs: 1e300,
+        bucketsUs: [
+          [0, 5],
+          [1e300, 1],
+        ],
+      }
+      result.objects.retries = JSON.parse('{"__proto__": 3, "toString": 4}')
+      result.objects.endpoints = Array.from({ length: 70 }, (_, i) => ({ ...result.objects.endpoints[0], endpoint: `http://h${i}` }))
+      result.io.readExtent = '__proto__'
+      result.train.auPercentByEpoch = Array.from({ length: 5000 }, (_, i) => [1e300, -5, null, 90][i % 4])
+      result.train.samplesPerSecondByEpoch = Array.from({ length: 5000 }, () => 0)
+    }),
+  )
+  elements(page)
+  assert.doesNotMatch(page, /NaN|Infinity|\[object/)
+  assert.match(textOf(page), /The first 1000 of 5000; result\.json has all/)
+  assert.match(textOf(page), /The first 64 of 70 endpoints/)
+  assert.deepEqual(row(section(page, 'objects'), 'Retries: to string'), [4])
+  assert.ok(page.length < 1e6, `${page.length} characters`)
+})
