@@ -1,7 +1,15 @@
 // Computes a job's metrics again from its recorded steps, finds the program whose arithmetic its stored numbers follow, and lists what differs.
 import { basename } from 'node:path'
 import type { DlioMetric, RankFigures } from '../metrics/dlio-metric.js'
-import { busyAndTotal, type Figures, type Formula, type FormulaName, formulas } from '../metrics/formulas.js'
+import {
+  blockFigures,
+  busyAndTotal,
+  evaluationFigures,
+  type Figures,
+  type Formula,
+  type FormulaName,
+  formulas,
+} from '../metrics/formulas.js'
 import type { RankRecord, StepsRecord } from '../metrics/records.js'
 import type { MetricSettings } from '../metrics/settings.js'
 import { metricOf, rankFigures, type Summary, summarize, windowRule } from '../metrics/summary.js'
@@ -14,6 +22,9 @@ export const relativeTolerance = 1e-9
 export function blockTimeToleranceMs(wallMs: number, ownTimes: boolean): number {
   return ownTimes ? 5 + 0.01 * wallMs : 100 + 0.02 * wallMs
 }
+
+/** Time stamps are in microseconds: so much may the time between two of them be off. */
+const stampPrecisionMs = 0.002
 
 /** A stored number that the recorded steps do not give. */
 export interface Difference {
@@ -115,6 +126,18 @@ class Comparison {
  * the same time, can be told from another formula's even where they are close.
  */
 function withBlockTimes(job: Job, settings: MetricSettings, formula: Formula, comparison: Comparison): RankRecord[] {
+  const unrounded = (steps: StepsRecord, stored: Figures | undefined, phase: 'train' | 'eval'): StepsRecord => {
+    const rule = windowRule(job.input, settings, phase)
+    const isTraining = phase === 'train'
+    const own = isTraining
+      ? blockFigures(steps, settings.batchSize, rule, formula)
+      : evaluationFigures(steps, settings.batchSizeEval, rule, formula)
+    if (!stored?.samplesPerSecond || !own.samplesPerSecond) return steps
+    const wallMs = steps.endMs - steps.beginMs
+    const overMs = isTraining && formula.throughput !== 'all-over-wall' ? busyAndTotal(steps, rule, formula).totalMs : wallMs
+    const missingMs = overMs * (own.samplesPerSecond / stored.samplesPerSecond - 1)
+    return Math.abs(missingMs) <= stampPrecisionMs ? { ...steps, beginMs: 0, endMs: wallMs + missingMs } : steps
+  }
   return job.ranks.map(({ record, figures, ownTimes }) => ({
     rank: record.rank,
     epochs: record.epochs.map((epoch, e) => {
@@ -123,7 +146,8 @@ function withBlockTimes(job: Job, settings: MetricSettings, formula: Formula, co
         const { busyMs, totalMs } = busyAndTotal(steps, windowRule(job.input, settings, phase), formula)
         const wallMs = steps.endMs - steps.beginMs
         const au = figure?.auPercent
-        if (au === undefined || au <= 0 || busyMs <= 0) return steps
+        // Where nothing was computed, AU tells no time; the throughput, over the same time, tells what the stamps have rounded off.
+        if (au === undefined || au <= 0 || busyMs <= 0) return unrounded(steps, figure, phase)
         const trueMs = wallMs + ((100 * busyMs) / au - totalMs)
         if (trueMs > 0 && Math.abs(trueMs - wallMs) <= blockTimeToleranceMs(wallMs, ownTimes))
           return { ...steps, beginMs: 0, endMs: trueMs }

@@ -32,6 +32,30 @@ test('several runs are a list without a common metric', async () => {
   assert.match(stderr, new RegExp(`^${recorded.length} runs computed, 0 with differing numbers, 0 folders skipped\n$`))
 })
 
+test('a run that computes nothing is computed again to its own numbers, though its blocks last no longer than time stamps can tell', async () => {
+  const out = join(folder, 'idle')
+  const config = workloadFile(
+    folder,
+    {
+      framework: 'pytorch',
+      workflow: { generate_data: true, train: true },
+      dataset: { format: 'npz', data_folder: join(folder, 'idle-data'), num_files_train: 16, record_length_bytes: 3000 },
+      reader: { data_loader: 'pytorch', batch_size: 2, read_threads: 1 },
+      train: { epochs: 20, computation_time: 0 },
+    },
+    'idle.yaml',
+  )
+  const ran = await driver(['run', config, '--output', out, '-q'])
+  assert.equal(ran.code, 0, ran.stderr)
+  const { code, stdout } = await driver(['aggregate', out, '--json', '--strict'])
+  const [run] = (JSON.parse(stdout) as Json).runs
+  assert.deepEqual([code, run.stored.differences], [0, []])
+  editJson(out, '0_output.json', (output) => {
+    output['3'].throughput.block1 *= 1.02
+  })
+  assert.equal((await driver(['aggregate', out, '--strict'])).code, 1)
+})
+
 test('hosts of one job give one metric', async () => {
   const run = copyRun(twoRanks, join(folder, 'host0'))
   moveRank(run, 1, join(folder, 'host1'))
