@@ -4,6 +4,7 @@ import { privateMeter } from '../storage/meter.js'
 import { connect, type Target } from '../storage/object/connect.js'
 import { ObjectMeter } from '../storage/object/meter.js'
 import type { ObjectReadOptions } from '../storage/object/read-options.js'
+import { type CheckpointObjectsRecord, uploadsRecord, withReading } from '../storage/object/record.js'
 import { ObjectStorage } from '../storage/object/storage.js'
 import type { ObjectControl, ObjectUpload } from '../storage/object/types.js'
 import { keyOf, rootUri } from '../storage/uri.js'
@@ -27,6 +28,13 @@ export interface ObjectPlaceOptions extends ObjectFolder {
   readonly fail: (error: Error) => void
 }
 
+interface Reader {
+  readonly storage: ObjectStorage
+  readonly keeper: GrantKeeper
+  readonly meter: ObjectMeter
+  readonly endpoints: readonly string[]
+}
+
 export class ObjectCheckpoints implements CheckpointPlace {
   readonly inObjects = true
   private readonly unfinished = new Set<UploadTarget>()
@@ -34,7 +42,7 @@ export class ObjectCheckpoints implements CheckpointPlace {
   private constructor(
     private readonly control: ObjectControl,
     private readonly partsInFlight: number,
-    private readonly reader: { readonly storage: ObjectStorage; readonly keeper: GrantKeeper } | undefined,
+    private readonly reader: Reader | undefined,
   ) {}
 
   /** Throws ConfigError, and StorageError where there are no credentials. */
@@ -51,7 +59,13 @@ export class ObjectCheckpoints implements CheckpointPlace {
       () => keeper.wanted(),
     )
     const keeper = new GrantKeeper({ grant, renew: () => control.grant() }, (renewed) => storage.renew(renewed), fail)
-    return new ObjectCheckpoints(control, partsInFlight, { storage, keeper })
+    return new ObjectCheckpoints(control, partsInFlight, { storage, keeper, meter: meters.objects, endpoints: grant.endpoints })
+  }
+
+  /** What writing and reading back took so far. */
+  record(): CheckpointObjectsRecord {
+    const { meter, endpoints = [] } = this.reader ?? {}
+    return withReading(uploadsRecord(this.control), meter?.record(endpoints) ?? { endpoints: [], retries: {}, attempts: [] })
   }
 
   get storage(): ObjectStorage {

@@ -65,7 +65,12 @@ export async function checkpointThread(start: CheckpointThreadStart, port: Messa
       commands.close()
       // What is under way ends at its next piece, and removes what it has begun.
       objects?.stop()
+      const tell = () =>
+        objects && port.postMessage({ kind: 'checkpointObjects', thread: start.thread, record: objects.record() } satisfies ThreadMessage)
+      // Now already, for a store that does not answer any more.
+      tell()
       void Promise.all(running).then(() => {
+        tell()
         objects?.close()
         resolve()
         // A provider's library may sleep before its next attempt, which would keep the thread.

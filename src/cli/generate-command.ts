@@ -6,6 +6,7 @@ import type { World } from '../cluster/world.js'
 import type { Workload } from '../config/workload.js'
 import { type GenerateReport, generateDataset } from '../dataset/generate.js'
 import { lazily } from '../package.js'
+import { mergeUploads } from '../storage/object/record.js'
 import { reportError } from './errors.js'
 import type { GenerateCommandOptions } from './generate.js'
 import { GenerateProgressView, sizeText } from './generate-progress.js'
@@ -72,7 +73,8 @@ async function wholeReport(own: GenerateReport, world: World): Promise<GenerateR
     'sum',
   )
   const [seconds = 0] = await world.reduce([own.seconds], 'max')
-  return { ...own, files, bytes, cpuSeconds, skipped, threads, seconds }
+  const objects = own.objects && (await world.gather(own.objects))
+  return { ...own, files, bytes, cpuSeconds, skipped, threads, seconds, ...(objects && { objects: mergeUploads(objects) }) }
 }
 
 /** The last line: what there is now, how fast it came, where it is. */
@@ -102,5 +104,6 @@ function jsonReport(report: GenerateReport, workload: Workload, ranks: number): 
     wallSeconds: report.seconds,
     cpuSeconds: report.cpuSeconds,
     threads: report.threads,
+    ...(report.objects && { objects: report.objects }),
   }
 }

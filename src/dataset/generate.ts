@@ -8,6 +8,7 @@ import { ConfigError, RunError, restoreError } from '../errors.js'
 import type { FormatWriter } from '../formats/types.js'
 import { entryFile, lazily } from '../package.js'
 import { makeFolders } from '../storage/folders.js'
+import type { UploadsRecord } from '../storage/object/record.js'
 import { isObjectLocation, localPath, type ObjectLocation } from '../storage/uri.js'
 import { attempt, temporaryPath } from './complete-file.js'
 import { RandomContent } from './content/source.js'
@@ -72,6 +73,8 @@ export interface GenerateReport {
   readonly threads: number
   /** Data folder as a path. */
   readonly folder: string
+  /** Of a data set in object storage. */
+  readonly objects?: UploadsRecord
 }
 
 /**
@@ -128,6 +131,7 @@ export async function generateDataset(workload: Workload, options: GenerateOptio
     skipped: control.read('filesSkipped'),
     threads,
     folder,
+    ...(sink && { objects: sink.record() }),
   }
 }
 

@@ -1,6 +1,7 @@
 // The main thread's side of a generation into an object store: uploads what the threads have made. Nothing is visible before it is complete.
 import { totalmem } from 'node:os'
 import { ConfigError } from '../errors.js'
+import { type UploadsRecord, uploadsRecord } from '../storage/object/record.js'
 import type { ObjectControl, ObjectUpload } from '../storage/object/types.js'
 import { keyOf, placeUri } from '../storage/uri.js'
 import type { GenerateControl } from './generate-control.js'
@@ -133,6 +134,11 @@ export class ObjectSink {
     } finally {
       states.giveBack(head.slot)
     }
+  }
+
+  /** What uploading took so far. */
+  record(): UploadsRecord {
+    return uploadsRecord(this.storage)
   }
 
   /** Takes back what is not complete, and begins nothing new. */

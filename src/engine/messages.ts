@@ -11,6 +11,7 @@ import type { SerializedError } from '../errors.js'
 import type { CheckpointRecord, EpochRecord, StepsRecord } from '../metrics/records.js'
 import type { World } from '../plan/types.js'
 import type { ObjectReadOptions } from '../storage/object/read-options.js'
+import type { CheckpointObjectsRecord } from '../storage/object/record.js'
 import type { AccessGrant } from '../storage/object/types.js'
 import type { SharedLayout } from './shared-state.js'
 
@@ -80,6 +81,8 @@ export interface ConductorStart extends RunBase {
 /** A thread that saves and loads checkpoints. */
 export interface CheckpointThreadStart extends RunBase {
   readonly kind: 'checkpoint'
+  /** Number of the thread among those that save. */
+  readonly thread: number
   /** Ranks that this thread serves. */
   readonly ranks: readonly number[]
   /** Memory of the crew (`CrewState`). */
@@ -117,6 +120,8 @@ export interface CheckpointLabel {
 export type ThreadMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'failed'; readonly error: SerializedError }
+  /** What the checkpoints of a thread took of an object store so far. */
+  | { readonly kind: 'checkpointObjects'; readonly thread: number; readonly record: CheckpointObjectsRecord }
   /** A reader thread has ended after `stop`. */
   | { readonly kind: 'ended' }
   | { readonly kind: 'epochStarts'; readonly epoch: number; readonly timeMs: number; readonly steps: number }

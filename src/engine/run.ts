@@ -12,6 +12,7 @@ import type { Plan } from '../plan/types.js'
 import { meterSlot } from '../storage/meter.js'
 import { ObjectMeter, type ObjectReads } from '../storage/object/meter.js'
 import type { ObjectAccess } from '../storage/object/read-options.js'
+import { type CheckpointObjectsRecord, mergeCheckpointObjects } from '../storage/object/record.js'
 import type { AccessGrant } from '../storage/object/types.js'
 import { GrantKeeper } from './grants.js'
 import { objectPieces, readExtent, requestSize, transportOf } from './lanes.js'
@@ -60,6 +61,8 @@ export interface EngineResult {
   readonly computeLagMaxMs: number
   /** Milliseconds from the start of the process to the first sample; undefined when none was read. */
   readonly firstSampleMs: number | undefined
+  /** Of checkpoints in object storage. */
+  readonly checkpointObjects?: CheckpointObjectsRecord
   /** Bytes of checkpoint files that were written, framing included. */
   readonly checkpointBytesWritten: number
   readonly latency: LatencySummary | undefined
@@ -154,6 +157,7 @@ export function startEngine(options: EngineOptions): Engine {
       ({ port2 }, thread): CheckpointThreadStart => ({
         ...base,
         kind: 'checkpoint',
+        thread,
         ranks: crewLayout!.threads[thread]!,
         crew: crew.buffer,
         commands: port2,
@@ -184,6 +188,7 @@ export function startEngine(options: EngineOptions): Engine {
     ),
   ]
   const epochs: (readonly EpochRecord[])[] = []
+  const checkpointObjects: CheckpointObjectsRecord[] = []
   let conducted = false
   let stopAsked = false
   let failure: Error | undefined
@@ -208,6 +213,7 @@ export function startEngine(options: EngineOptions): Engine {
     if (message.kind === 'failed') fail(restoreError(message.error))
     else if (message.kind === 'epochEnds') epochs.push(message.ranks)
     else if (message.kind === 'grantWanted') grants?.wanted()
+    else if (message.kind === 'checkpointObjects') checkpointObjects[message.thread] = message.record
     else if (message.kind === 'done') {
       conducted = true
       endThreads()
@@ -272,6 +278,7 @@ export function startEngine(options: EngineOptions): Engine {
       firstSampleMs: times[timeSlot.firstSample] === 0 ? undefined : times[timeSlot.firstSample],
       latency: merged.summarise(),
       checkpointBytesWritten: crew.bytesWritten,
+      ...(checkpointObjects.length > 0 && { checkpointObjects: mergeCheckpointObjects(checkpointObjects.flat()) }),
     }
   }
 

@@ -1,9 +1,7 @@
 // The records of all processes of a job as one.
 import type { ProcessPlace, World } from '../cluster/world.js'
-import { LatencyHistogram } from '../metrics/latency.js'
-import type { IoRecord, LatencySummary, RunRecord } from '../metrics/records.js'
-import type { ObjectsRecord } from '../storage/object/record.js'
-import type { ControlRequests } from '../storage/object/types.js'
+import type { IoRecord, RunRecord } from '../metrics/records.js'
+import { mergeCheckpointObjects, mergeLatencies, mergeObjects } from '../storage/object/record.js'
 
 /** How long an interrupted job's processes wait for each other's records: launchers give them about a second in all. */
 const interruptedMs = 600
@@ -57,6 +55,9 @@ export function mergeRecords(records: readonly RunRecord[], places: readonly Pic
       .flatMap(({ hosts }) => hosts),
     io: mergeIo(records.map(({ io }) => io)),
     ...(checkpointBytesWritten > 0 ? { checkpointBytesWritten } : {}),
+    ...(first.checkpointObjects && {
+      checkpointObjects: mergeCheckpointObjects(records.flatMap(({ checkpointObjects }) => checkpointObjects ?? [])),
+    }),
     ...(first.objects && { objects: mergeObjects(records.flatMap(({ objects }) => objects ?? [])) }),
     client: {
       cpuSeconds: sumOf(({ cpuSeconds }) => cpuSeconds),
@@ -86,38 +87,6 @@ function mergeIo(parts: readonly IoRecord[]): IoRecord {
   }
 }
 
-/** All processes ask the same endpoints. */
-function mergeObjects(parts: readonly ObjectsRecord[]): ObjectsRecord {
-  const total = (value: (part: ObjectsRecord) => number | undefined) => sum(parts.map((part) => value(part) ?? 0))
-  const causes = [...new Set(parts.flatMap(({ retries }) => Object.keys(retries) as (keyof ObjectsRecord['retries'])[]))]
-  const merged = (pick: (part: ObjectsRecord) => LatencySummary | undefined) => {
-    const summaries = parts.flatMap((part) => pick(part) ?? [])
-    return summaries.length === 0 ? undefined : mergeLatencies(summaries)
-  }
-  return {
-    ...parts[0]!,
-    endpoints: parts[0]!.endpoints.map(({ endpoint }, i) => {
-      const firstByteUs = merged(({ endpoints }) => endpoints[i]?.firstByteUs)
-      const totalUs = merged(({ endpoints }) => endpoints[i]?.totalUs)
-      return {
-        endpoint,
-        requests: total(({ endpoints }) => endpoints[i]?.requests),
-        bytes: total(({ endpoints }) => endpoints[i]?.bytes),
-        failures: total(({ endpoints }) => endpoints[i]?.failures),
-        ...(firstByteUs && { firstByteUs }),
-        ...(totalUs && { totalUs }),
-      }
-    }),
-    requests: Object.fromEntries(
-      (Object.keys(parts[0]!.requests) as (keyof ControlRequests)[]).map((kind) => [kind, total(({ requests }) => requests[kind])]),
-    ) as unknown as ControlRequests,
-    retries: Object.fromEntries(causes.map((cause) => [cause, total(({ retries }) => retries[cause])])),
-    attempts: Array.from({ length: Math.max(...parts.map(({ attempts }) => attempts.length)) }, (_, i) =>
-      total(({ attempts }) => attempts[i]),
-    ),
-  }
-}
-
 /** Those that processes are bound to, and on no host more than it has. */
 function usableProcessors(records: readonly RunRecord[], places: readonly Pick<ProcessPlace, 'hostIndex'>[]): number {
   const byHost = new Map<number, { bound: number; installed: number }>()
@@ -127,12 +96,6 @@ function usableProcessors(records: readonly RunRecord[], places: readonly Pick<P
     byHost.set(places[i]!.hostIndex, { bound: bound + (client.cpusAvailable ?? installed), installed })
   }
   return sum([...byHost.values()].map(({ bound, installed }) => Math.min(bound, installed)))
-}
-
-function mergeLatencies(summaries: readonly LatencySummary[]): LatencySummary {
-  const merged = new LatencyHistogram()
-  for (const summary of summaries) merged.add(summary)
-  return merged.summarise()!
 }
 
 function sum(values: readonly number[]): number {

@@ -32,6 +32,7 @@ export function runRecord({ plan, engine, host, beginMs, endMs, meminfo, objects
     samplesPerEval: plan.valid.samplesPerEpoch,
     io: opened ? { ...engine.io, retries: retriesOf(opened) } : engine.io,
     ...(opened && { objects: opened }),
+    ...(engine.checkpointObjects && { checkpointObjects: engine.checkpointObjects }),
     ...(engine.checkpointBytesWritten > 0 ? { checkpointBytesWritten: engine.checkpointBytesWritten } : {}),
     client: {
       cpuSeconds: (user + system) / 1e6,

@@ -1,6 +1,6 @@
 // What the engine measures, and all that metrics are computed from. Times of day are milliseconds since the epoch (fractional), durations milliseconds.
 
-import type { ObjectsRecord } from '../storage/object/record.js'
+import type { CheckpointObjectsRecord, ObjectsRecord } from '../storage/object/record.js'
 
 /** The steps of one block of training, or of one evaluation, of one rank. The three lists have one entry per step. */
 export interface StepsRecord {
@@ -87,6 +87,8 @@ export interface RunRecord {
   readonly io: IoRecord
   /** Of runs on object storage. */
   readonly objects?: ObjectsRecord
+  /** Of checkpoints in object storage. */
+  readonly checkpointObjects?: CheckpointObjectsRecord
   /** Bytes of checkpoint files written by this process, framing included; absent where none were. */
   readonly checkpointBytesWritten?: number
   readonly client: {

@@ -56,8 +56,13 @@ export interface Result {
   readonly world: World
   readonly train?: PhaseSummary
   readonly evaluation?: PhaseSummary
-  /** `bytesWritten`: of all files of this process, framing included. */
-  readonly checkpoint?: { readonly save?: CheckpointSummary; readonly load?: CheckpointSummary; readonly bytesWritten?: number }
+  /** `bytesWritten`: of all files of this process, framing included. `objects`: of checkpoints in object storage. */
+  readonly checkpoint?: {
+    readonly save?: CheckpointSummary
+    readonly load?: CheckpointSummary
+    readonly bytesWritten?: number
+    readonly objects?: RunRecord['checkpointObjects']
+  }
   /** `bytesPerSecond`: of all bytes asked, over the time in which epochs ran. */
   readonly io: IoRecord & { readonly bytesPerSecond?: number }
   /** Of a run on object storage: where, requests by kind and endpoint, retries by cause; absent for files. */
@@ -115,7 +120,7 @@ export function buildResult(input: ResultInput): Result {
     world: { ranks: input.world.ranks, hosts: input.world.hosts },
     ...(summary.train ? { train: summary.train } : {}),
     ...(summary.evaluation ? { evaluation: summary.evaluation } : {}),
-    ...(save || load ? { checkpoint: { ...summary.checkpoint, ...writtenBytes(record) } } : {}),
+    ...(save || load || record.checkpointObjects ? { checkpoint: { ...summary.checkpoint, ...writtenCheckpoints(record) } } : {}),
     io: { ...record.io, ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }) },
     ...(record.objects && { objects: record.objects }),
     client: record.client,
@@ -134,8 +139,8 @@ export function buildResult(input: ResultInput): Result {
   }
 }
 
-function writtenBytes({ checkpointBytesWritten: bytesWritten }: RunRecord): { bytesWritten?: number } {
-  return bytesWritten === undefined ? {} : { bytesWritten }
+function writtenCheckpoints({ checkpointBytesWritten: bytesWritten, checkpointObjects: objects }: RunRecord): Result['checkpoint'] {
+  return { ...(bytesWritten === undefined ? {} : { bytesWritten }), ...(objects && { objects }) }
 }
 
 /** The text of a result: JSON that any parser accepts. A number that is none (nothing to divide by) is left out, or null within a list. */

@@ -17,6 +17,7 @@ import { type Agents, createAgents } from './agents.js'
 import { type Ask, asking, checkSize, controlFailure, PageTurner } from './control.js'
 import { BadAnswerError } from './control-faults.js'
 import { statusOf } from './failure.js'
+import { ObjectMeter, type ObjectReads } from './meter.js'
 import { proxySecrets, throughProxy } from './proxy.js'
 import { Redactor } from './redactor.js'
 import type { ObjectSettings } from './settings.js'
@@ -176,6 +177,7 @@ class AzureControl implements ObjectControl {
   readonly partSizeBytes: number
   readonly #ask: Ask
   readonly takesHeadLast = true
+  readonly meter: ObjectMeter
   readonly #containers: readonly ContainerClient[]
   #nextClient = 0
 
@@ -186,14 +188,20 @@ class AzureControl implements ObjectControl {
   ) {
     this.endpoint = parts.bases.join(', ') + throughProxy(settings.proxies, parts.bases)
     this.partSizeBytes = settings.partSizeBytes
+    this.meter = new ObjectMeter(parts.bases.length)
     this.#ask = asking(this, parts.redactor, settings)
     const query = parts.credential.query === '' ? '' : `?${parts.credential.query}`
     this.#containers = parts.bases.map((base) => new ContainerClient(`${base}/${encodeURIComponent(place.bucket)}${query}`, parts.pipeline))
   }
 
   /** Endpoints take turns for what is written. */
-  #writer(key: string): BlockBlobClient {
-    return this.#containers[this.#nextClient++ % this.#containers.length]!.getBlockBlobClient(key)
+  #writer(key: string): { readonly client: BlockBlobClient; readonly endpoint: number } {
+    const endpoint = this.#nextClient++ % this.#containers.length
+    return { client: this.#containers[endpoint]!.getBlockBlobClient(key), endpoint }
+  }
+
+  record(): ObjectReads {
+    return { ...this.meter.record(this.parts.bases.map((base) => new URL(base).origin)), retries: { ...this.retries } }
   }
 
   async grant(): Promise<AccessGrant> {
@@ -282,12 +290,18 @@ class AzureControl implements ObjectControl {
   }
 
   async put(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
-    await this.#ask('put', 'write', key, () => this.#writer(key).upload(asBuffer(bytes), bytes.length, abortedBy(signal)))
+    const cargo = { byteLength: bytes.length, endpoint: 0 }
+    const send = () => {
+      const { client, endpoint } = this.#writer(key)
+      cargo.endpoint = endpoint
+      return client.upload(asBuffer(bytes), bytes.length, abortedBy(signal))
+    }
+    await this.#ask('put', 'write', key, send, { cargo, signal })
     await checkSize(this, key, bytes.length, 'blob')
   }
 
   async upload(key: string, options: UploadOptions = {}): Promise<ObjectUpload> {
-    const client = this.#writer(key)
+    const { client, endpoint } = this.#writer(key)
     // Blocks of an earlier upload that was given up may still be there under the same numbers.
     const tag = Math.random().toString(36).slice(2, 10).padEnd(8, '0')
     const id = (number: number) => Buffer.from(`${tag}-${String(number).padStart(6, '0')}`).toString('base64')
@@ -299,13 +313,13 @@ class AzureControl implements ObjectControl {
           `more than ${mostBlocks} blocks; raise multipart_part_size`,
           'TooManyParts',
         )
-      await this.#ask('put', `write block ${number + 1} of`, key, () =>
-        client.stageBlock(id(number), asBuffer(bytes), bytes.length, abortedBy(signal)),
-      )
+      const cargo = { byteLength: bytes.length, endpoint }
+      const send = () => client.stageBlock(id(number), asBuffer(bytes), bytes.length, abortedBy(signal))
+      await this.#ask('put', `write block ${number + 1} of`, key, send, { cargo, signal })
     }
     const complete = async (parts: number, byteLength: number, signal: AbortSignal): Promise<void> => {
       const ids = Array.from({ length: parts }, (_, number) => id(number))
-      await this.#ask('put', 'complete', key, () => client.commitBlockList(ids, abortedBy(signal)))
+      await this.#ask('put', 'complete', key, () => client.commitBlockList(ids, abortedBy(signal)), { signal })
       await checkSize(this, key, byteLength, 'blob')
     }
     return new PartsUpload(

@@ -5,6 +5,8 @@ import { objectUri } from '../uri.js'
 import { type FailedAttempt, type Retrying, type RetryPolicy, withRetry } from '../wrappers/retry.js'
 import { judgeFailure, passingCause } from './control-faults.js'
 import { codeOf, storageFailure } from './failure.js'
+import type { RetryCause } from './http/faults.js'
+import type { ObjectMeter } from './meter.js'
 import type { Redactor } from './redactor.js'
 import type { ObjectSettings } from './settings.js'
 import type { ControlRequests, ControlRetries, ListedObject, ObjectControl, ObjectPlace } from './types.js'
@@ -14,9 +16,18 @@ interface Asking {
   readonly endpoint: string
   readonly requests: ControlRequests
   readonly retries: ControlRetries
+  readonly meter: ObjectMeter
+}
+
+/** What a request carries to the storage: a part of an object, or a whole one. */
+export interface Cargo {
+  readonly byteLength: number
+  /** Number of the endpoint that the last attempt went to. */
+  endpoint: number
 }
 
 export interface AskOptions {
+  readonly cargo?: Cargo | undefined
   /** Ends the waiting between attempts. */
   readonly signal?: AbortSignal | undefined
   /** The library itself sends it again where that helps. */
@@ -34,9 +45,24 @@ export type Ask = <T>(
 
 export function asking(control: Asking, redactor: Redactor, { maxAttempts, retry }: Pick<ObjectSettings, 'maxAttempts' | 'retry'>): Ask {
   return async <T>(kind: keyof ControlRequests, operation: string, key: string, request: () => Promise<T>, options: AskOptions = {}) => {
-    const attempt = (): Promise<T> => {
+    const { cargo, signal } = options
+    let attempts = 0
+    const attempt = async (): Promise<T> => {
       control.requests[kind]++
-      return request()
+      attempts++
+      const sentMs = performance.now()
+      try {
+        const answer = await request()
+        if (cargo !== undefined) {
+          control.meter.accepted(cargo.endpoint, performance.now() - sentMs, cargo.byteLength)
+          control.meter.completed(attempts)
+        }
+        return answer
+      } catch (error) {
+        // What was cancelled has not failed.
+        if (cargo !== undefined && signal?.aborted !== true) control.meter.failed(cargo.endpoint)
+        throw error
+      }
     }
     const beginMs = performance.now()
     const fail = (error: unknown, attempts?: number, reason?: string) =>
@@ -44,10 +70,14 @@ export function asking(control: Asking, redactor: Redactor, { maxAttempts, retry
     try {
       return await attempt()
     } catch (error) {
-      if (options.once === true) throw fail(error)
-      return await retried({ error, beginMs }, attempt, { maxAttempts, ...retry }, { control, fail, signal: options.signal })
+      if (options.once === true) throw fail(error, (error as { attempts?: number }).attempts)
+      return await retried({ error, beginMs }, attempt, { maxAttempts, ...retry }, { control, fail, signal })
     }
   }
+}
+
+export function countRetry(retries: ControlRetries, cause: RetryCause): void {
+  retries[cause] = (retries[cause] ?? 0) + 1
 }
 
 interface Surroundings {
@@ -72,8 +102,7 @@ async function retried<T>(
       return judgeFailure(error, setsClock)
     },
     retries: ({ error }) => {
-      const cause = passingCause(error) ?? 'badResponse'
-      control.retries[cause] = (control.retries[cause] ?? 0) + 1
+      countRetry(control.retries, passingCause(error) ?? 'badResponse')
     },
     giveUp: ({ error, attempts }, reason) => fail(error, attempts, reason),
     sleep: (durationMs) => sleep(durationMs, undefined, { signal }).catch(() => {}),

@@ -9,9 +9,11 @@ interface ProviderError {
   readonly code?: string | number
   readonly Code?: string
   readonly type?: unknown
+  readonly error?: { readonly type?: unknown }
   readonly statusCode?: number
   readonly $metadata?: { readonly httpStatusCode?: number }
   readonly $response?: { readonly statusCode?: number }
+  readonly response?: { readonly status?: unknown }
   readonly cause?: unknown
   readonly errors?: readonly unknown[]
   readonly details?: { readonly errorCode?: string }
@@ -27,8 +29,8 @@ export function codeOf(error: unknown): string | undefined {
     // Google's.
     if (typeof found.code === 'number' && typeof inner?.reason === 'string' && inner.reason !== '') return inner.reason
   }
-  // Of node-fetch.
-  if (found?.type === 'request-timeout' || found?.type === 'body-timeout') return 'ETIMEDOUT'
+  // Of node-fetch, and of gaxios around it.
+  if ([found?.type, found?.error?.type].some((type) => type === 'request-timeout' || type === 'body-timeout')) return 'ETIMEDOUT'
   if (typeof found?.code === 'string' && found.code !== '') return found.code
   if (found?.details?.errorCode !== undefined) return found.details.errorCode
   if (found?.Code !== undefined) return found.Code
@@ -37,8 +39,9 @@ export function codeOf(error: unknown): string | undefined {
 
 /** HTTP status of an error, if there was an answer. */
 export function statusOf(error: unknown): number | undefined {
-  const { $metadata, statusCode, $response, code } = error as ProviderError
-  return $metadata?.httpStatusCode ?? statusCode ?? $response?.statusCode ?? (typeof code === 'number' ? code : undefined)
+  const { $metadata, statusCode, $response, response, code } = (error ?? {}) as ProviderError
+  const numbered = [code, response?.status].find((value) => typeof value === 'number') as number | undefined
+  return $metadata?.httpStatusCode ?? statusCode ?? $response?.statusCode ?? numbered
 }
 
 const tlsAdvice = 'trust its certificate authority with AWS_CA_BUNDLE, NODE_EXTRA_CA_CERTS or storage_options.ca_bundle'

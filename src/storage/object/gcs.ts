@@ -1,11 +1,13 @@
 // The control plane of Google Cloud Storage, over its SDK.
 import http from 'node:http'
 import https from 'node:https'
-import { type Bucket, type File, Storage } from '@google-cloud/storage'
+import { type Bucket, type File, IdempotencyStrategy, RETRYABLE_ERR_FN_DEFAULT, Storage } from '@google-cloud/storage'
 import { type Agents, createAgents, trustOf } from './agents.js'
 import { type Ask, asking, checkSize, controlFailure, PageTurner } from './control.js'
-import { BadAnswerError } from './control-faults.js'
+import { BadAnswerError, passingCause } from './control-faults.js'
 import { statusOf } from './failure.js'
+import { PieceRecorder, retriesOfLibrary } from './gcs-pieces.js'
+import { ObjectMeter, type ObjectReads } from './meter.js'
 import { keepFromLibraries, proxySecrets, throughProxy } from './proxy.js'
 import { Redactor } from './redactor.js'
 import type { ObjectSettings } from './settings.js'
@@ -18,8 +20,15 @@ const pageSize = 1000
 const deletesInFlight = 16
 /** Pieces of a resumable upload must be multiples of this. */
 const pieceUnit = 256 * 1024
+/** Longest pause of the library between attempts. */
+const longestPauseMs = 10_000
 /** How long a token is good for where the library does not say. */
 const tokenMs = 50 * 60_000
+
+/** How long the library may try to send a piece. */
+function piecesLimitMs({ requestTimeoutMs, partSizeBytes, maxAttempts }: ObjectSettings): number {
+  return maxAttempts * (answerLimitMs(requestTimeoutMs, partSizeBytes + pieceUnit) + longestPauseMs)
+}
 
 /** Opens the control plane of a Google bucket. Throws StorageError where credentials cannot be had. */
 export async function openGcs(place: ObjectPlace, settings: ObjectSettings): Promise<ObjectControl> {
@@ -38,9 +47,17 @@ export async function openGcs(place: ObjectPlace, settings: ObjectSettings): Pro
     retryOptions: {
       autoRetry: true,
       maxRetries: settings.maxAttempts - 1,
-      totalTimeout: Math.ceil((settings.requestTimeoutMs * settings.maxAttempts) / 1000),
-      maxRetryDelay: 10,
+      totalTimeout: Math.ceil(piecesLimitMs(settings) / 1000),
+      maxRetryDelay: longestPauseMs / 1000,
       retryDelayMultiplier: 2,
+      // Pieces of a resumable upload are the same bytes at the same place.
+      idempotencyStrategy: IdempotencyStrategy.RetryAlways,
+      retryableErrorFn: (error) => {
+        // Its own rule knows no time-outs, and not all forms in which the library has the status of an answer.
+        const isRetried = RETRYABLE_ERR_FN_DEFAULT(error) || passingCause(error) !== undefined
+        if (isRetried) retriesOfLibrary.getStore()?.failed(error)
+        return isRetried
+      },
     },
     timeout: settings.requestTimeoutMs,
     clientOptions: { transporterOptions: { agent } } as never,
@@ -89,6 +106,7 @@ class GcsControl implements ObjectControl {
   /** A resumable upload takes bytes in their order only. */
   readonly takesHeadLast = false
   readonly #bucket: Bucket
+  readonly meter = new ObjectMeter(1)
 
   constructor(
     readonly place: ObjectPlace,
@@ -99,6 +117,10 @@ class GcsControl implements ObjectControl {
     this.partSizeBytes = Math.ceil(settings.partSizeBytes / pieceUnit) * pieceUnit
     this.#ask = asking(this, parts.redactor, settings)
     this.#bucket = parts.storage.bucket(place.bucket)
+  }
+
+  record(): ObjectReads {
+    return { ...this.meter.record([new URL(this.settings.endpoints[0] ?? ownEndpoint).origin]), retries: { ...this.retries } }
   }
 
   async grant(): Promise<AccessGrant> {
@@ -187,28 +209,36 @@ class GcsControl implements ObjectControl {
     })
   }
 
-  async put(key: string, bytes: Uint8Array): Promise<void> {
-    await this.#ask('put', 'write', key, () =>
-      this.#bucket.file(key).save(asBuffer(bytes), { resumable: false, validation: false, contentType: 'application/octet-stream' }),
-    )
+  async put(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    const options = { resumable: false, validation: false, contentType: 'application/octet-stream' }
+    // File.save would send it again by a rule of its own.
+    const send = () =>
+      new Promise<void>((resolve, reject) => {
+        const stream = this.#bucket.file(key).createWriteStream(options)
+        stream.on('error', reject).on('finish', resolve).end(asBuffer(bytes))
+      })
+    const limitMs = answerLimitMs(this.settings.requestTimeoutMs, bytes.length)
+    const cargo = { byteLength: bytes.length, endpoint: 0 }
+    await this.#ask('put', 'write', key, () => answerWithin(limitMs, send), { cargo, signal })
     await checkSize(this, key, bytes.length)
   }
 
   async upload(key: string): Promise<ObjectUpload> {
     const file = this.#bucket.file(key)
+    const timeout = answerLimitMs(this.settings.requestTimeoutMs, this.partSizeBytes)
+    file.interceptors.push({ request: (request) => Object.assign(request, { timeout }) as never })
+    const limitMs = piecesLimitMs(this.settings)
     let session: ResumableSession | undefined
     let order: Promise<void> = Promise.resolve()
     const part = (_: number, bytes: Uint8Array): Promise<void> => {
       // The library keeps what it is given until the server has it.
       const copy = Buffer.from(bytes)
-      session ??= beginResumable(file, this.partSizeBytes)
+      session ??= beginResumable(file, this.partSizeBytes, new PieceRecorder(this.meter, this.retries))
       const { write } = session
-      const limitMs = answerLimitMs(this.settings.requestTimeoutMs * this.settings.maxAttempts, copy.length)
       order = order.then(() => this.#ask('put', 'write', key, () => answerWithin(limitMs, () => write(copy)), { once: true }))
       return order
     }
     const complete = async (_parts: number, byteLength: number): Promise<void> => {
-      const limitMs = answerLimitMs(this.settings.requestTimeoutMs * this.settings.maxAttempts, this.partSizeBytes)
       await this.#ask('put', 'complete', key, () => answerWithin(limitMs, () => session!.end()), { once: true })
       await checkSize(this, key, byteLength)
     }
@@ -218,7 +248,7 @@ class GcsControl implements ObjectControl {
       if (uri !== undefined) await this.#cancel(uri)
     }
     return new PartsUpload(
-      { part, complete, abandon, put: (bytes) => this.put(key, bytes) },
+      { part, complete, abandon, put: (bytes, signal) => this.put(key, bytes, signal) },
       { partSizeBytes: this.partSizeBytes, mostInFlight: 2, headLast: false },
     )
   }
@@ -252,7 +282,7 @@ interface ResumableSession {
   destroy(): void
 }
 
-function beginResumable(file: File, pieceBytes: number): ResumableSession {
+function beginResumable(file: File, pieceBytes: number, pieces: PieceRecorder): ResumableSession {
   const stream = file.createWriteStream({
     resumable: true,
     chunkSize: pieceBytes,
@@ -265,9 +295,11 @@ function beginResumable(file: File, pieceBytes: number): ResumableSession {
   stream.on('uri', (found: { uri?: string } | string) => {
     uri = typeof found === 'string' ? found : found.uri
   })
+  stream.on('progress', ({ bytesWritten }: { bytesWritten: number }) => pieces.reads(bytesWritten))
+  stream.on('response', () => pieces.succeeds())
   stream.on('error', (error) => {
-    failure ??= error
-    onFailure?.(error)
+    failure ??= pieces.reason(error)
+    onFailure?.(failure)
   })
   /** Waits for `begin` to call back, or for the stream to fail, or to be destroyed. */
   const until = (begin: (done: (error?: Error | null) => void) => void) =>
@@ -279,11 +311,11 @@ function beginResumable(file: File, pieceBytes: number): ResumableSession {
     })
   return {
     uri: () => uri,
-    write: (bytes) => until((done) => void stream.write(bytes, done)),
+    write: (bytes) => until((done) => retriesOfLibrary.run(pieces, () => void stream.write(bytes, done))),
     end: () =>
       until((done) => {
         stream.once('finish', () => done())
-        stream.end()
+        retriesOfLibrary.run(pieces, () => stream.end())
       }),
     destroy: () => void stream.destroy(),
   }

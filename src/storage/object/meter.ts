@@ -1,4 +1,4 @@
-// What a reader thread records of its requests, in shared memory that others may look at any time.
+// What is recorded of requests: by a reader thread, or of what the control plane sends; in shared memory that others may look at any time.
 import { LatencyHistogram } from '../../metrics/latency.js'
 import type { LatencySummary } from '../../metrics/records.js'
 import { type RetryCause, retryCauses } from './http/faults.js'
@@ -21,12 +21,12 @@ export interface EndpointRecord {
   readonly totalUs?: LatencySummary
 }
 
-/** What reading objects took. */
+/** What reading objects took, or writing them. */
 export interface ObjectReads {
   readonly endpoints: readonly EndpointRecord[]
   /** Retries by cause; causes that did not occur are absent. */
   readonly retries: Readonly<Partial<Record<RetryCause, number>>>
-  /** How many ranges of objects took 1, 2, … attempts; the last entry is of all that took as many or more. */
+  /** How many ranges of objects, or parts, took 1, 2, … attempts; the last entry is of all that took as many or more. */
   readonly attempts: readonly number[]
 }
 
@@ -61,6 +61,13 @@ export class ObjectMeter {
     this.counts[endpointSlots * endpoint]! += 1
     this.counts[endpointSlots * endpoint + 1]! += bytes
     this.histograms[histogramsOfEndpoint * endpoint]!.record(1000 * firstByteMs)
+    this.histograms[histogramsOfEndpoint * endpoint + 1]!.record(1000 * totalMs)
+  }
+
+  /** A part or an object that the storage has taken. */
+  accepted(endpoint: number, totalMs: number, bytes: number): void {
+    this.counts[endpointSlots * endpoint]! += 1
+    this.counts[endpointSlots * endpoint + 1]! += bytes
     this.histograms[histogramsOfEndpoint * endpoint + 1]!.record(1000 * totalMs)
   }
 

@@ -20,7 +20,7 @@ export class Redactor {
     let cleaned = text
     for (const secret of [...this.#secrets].sort((a, b) => b.length - a.length)) cleaned = cleaned.split(secret).join('(hidden)')
     return cleaned
-      .replace(/\b(sig|X-Amz-Signature|X-Amz-Security-Token|X-Amz-Credential|X-Goog-Signature)=[^&\s"']+/gi, '$1=(hidden)')
+      .replace(/\b(sig|X-Amz-Signature|X-Amz-Security-Token|X-Amz-Credential|X-Goog-Signature|upload_id)=[^&\s"']+/gi, '$1=(hidden)')
       .replace(/\b(AccountKey|SharedAccessSignature)=[^;\s"']+/gi, '$1=(hidden)')
       .replace(/\bya29\.[\w.-]+/g, '(hidden)')
       .replace(/\b(Bearer|SharedKey|AWS4-HMAC-SHA256) [^\r\n"']+/g, '$1 (hidden)')

@@ -4,7 +4,7 @@ import { createWindow, IoPort, runAsync } from '../io.js'
 import { privateMeter } from '../meter.js'
 import type { Io } from '../types.js'
 import { objectUri, rootUri } from '../uri.js'
-import { ObjectMeter } from './meter.js'
+import { ObjectMeter, type ObjectReads } from './meter.js'
 import { defaultReadOptions } from './read-options.js'
 import type { ObjectSettings } from './settings.js'
 import { ObjectStorage } from './storage.js'
@@ -85,6 +85,11 @@ export class StaticS3 implements ObjectControl {
     return this.opened?.retries ?? {}
   }
 
+  record(): ObjectReads {
+    const { endpoints } = this.known
+    return this.opened?.record() ?? new ObjectMeter(endpoints.length).record(endpoints)
+  }
+
   async grant(): Promise<AccessGrant> {
     return this.known
   }
@@ -119,8 +124,8 @@ export class StaticS3 implements ObjectControl {
     return (await this.control()).get(key, range)
   }
 
-  async put(key: string, bytes: Uint8Array): Promise<void> {
-    await (await this.control()).put(key, bytes)
+  async put(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    await (await this.control()).put(key, bytes, signal)
   }
 
   async upload(key: string, options?: UploadOptions): Promise<ObjectUpload> {

@@ -21,6 +21,7 @@ import { type Ask, asking, checkSize, PageTurner } from './control.js'
 import { BadAnswerError } from './control-faults.js'
 import { type CredentialSource, type S3Credentials, s3Credentials } from './credentials.js'
 import { statusOf, storageFailure } from './failure.js'
+import { ObjectMeter, type ObjectReads } from './meter.js'
 import { proxySecrets, throughProxy } from './proxy.js'
 import { Redactor } from './redactor.js'
 import type { ObjectSettings } from './settings.js'
@@ -116,6 +117,7 @@ class S3Control implements ObjectControl {
   readonly partSizeBytes: number
   readonly #ask: Ask
   readonly takesHeadLast = true
+  readonly meter: ObjectMeter
   #nextClient = 0
 
   constructor(
@@ -125,7 +127,13 @@ class S3Control implements ObjectControl {
   ) {
     this.endpoint = (settings.endpoints.join(', ') || `S3${settings.region === undefined ? '' : ` ${settings.region}`}`) + parts.via
     this.partSizeBytes = settings.partSizeBytes
+    this.meter = new ObjectMeter(parts.clients.length)
     this.#ask = asking(this, parts.redactor, settings)
+  }
+
+  record(): ObjectReads {
+    const names = this.settings.endpoints.length > 0 ? this.settings.endpoints : [this.endpoint]
+    return { ...this.meter.record(names), retries: { ...this.retries } }
   }
 
   get #client(): S3Client {
@@ -133,8 +141,9 @@ class S3Control implements ObjectControl {
   }
 
   /** Endpoints take turns for what is written. */
-  #writer(): S3Client {
-    return this.parts.clients[this.#nextClient++ % this.parts.clients.length]!
+  #writer(): { readonly client: S3Client; readonly endpoint: number } {
+    const endpoint = this.#nextClient++ % this.parts.clients.length
+    return { client: this.parts.clients[endpoint]!, endpoint }
   }
 
   async grant(): Promise<AccessGrant> {
@@ -281,23 +290,24 @@ class S3Control implements ObjectControl {
   }
 
   async put(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
-    await this.#ask('put', 'write', key, () =>
-      this.#writer().send(
-        new PutObjectCommand({ Bucket: this.place.bucket, Key: key, Body: bytes, ContentLength: bytes.length }),
-        abortedBy(signal),
-      ),
-    )
+    const cargo = { byteLength: bytes.length, endpoint: 0 }
+    const send = () => {
+      const { client, endpoint } = this.#writer()
+      cargo.endpoint = endpoint
+      const command = new PutObjectCommand({ Bucket: this.place.bucket, Key: key, Body: bytes, ContentLength: bytes.length })
+      return client.send(command, abortedBy(signal))
+    }
+    await this.#ask('put', 'write', key, send, { cargo, signal })
     await checkSize(this, key, bytes.length)
   }
 
   async upload(key: string, options: UploadOptions = {}): Promise<ObjectUpload> {
-    const client = this.#writer()
+    const { client, endpoint } = this.#writer()
     const target = { Bucket: this.place.bucket, Key: key }
     let started: Promise<string> | undefined
     const start = (signal: AbortSignal) => {
-      started ??= this.#ask('put', 'begin to write', key, () =>
-        client.send(new CreateMultipartUploadCommand(target), abortedBy(signal)),
-      ).then(({ UploadId }) => UploadId!)
+      const send = () => client.send(new CreateMultipartUploadCommand(target), abortedBy(signal))
+      started ??= this.#ask('put', 'begin to write', key, send, { signal }).then(({ UploadId }) => UploadId!)
       return started
     }
     const etags: string[] = []
@@ -311,21 +321,28 @@ class S3Control implements ObjectControl {
         )
       const UploadId = await start(signal)
       const command = new UploadPartCommand({ ...target, UploadId, PartNumber: number + 1, Body: bytes, ContentLength: bytes.length })
-      const { ETag } = await this.#ask('put', `write part ${number + 1} of`, key, () => client.send(command, abortedBy(signal)))
+      const cargo = { byteLength: bytes.length, endpoint }
+      const send = () => client.send(command, abortedBy(signal))
+      const { ETag } = await this.#ask('put', `write part ${number + 1} of`, key, send, { cargo, signal })
       etags[number] = ETag ?? ''
     }
     const complete = async (_parts: number, byteLength: number, signal: AbortSignal): Promise<void> => {
       const UploadId = await start(signal)
       const Parts = etags.map((ETag, number) => ({ ETag, PartNumber: number + 1 }))
       const command = new CompleteMultipartUploadCommand({ ...target, UploadId, MultipartUpload: { Parts } })
-      await this.#ask('put', 'complete', key, () => client.send(command, abortedBy(signal)))
+      await this.#ask('put', 'complete', key, () => client.send(command, abortedBy(signal)), { signal })
       await checkSize(this, key, byteLength)
     }
     const abandon = async (signal: AbortSignal): Promise<void> => {
       const UploadId = await started?.catch(() => undefined)
       if (UploadId === undefined) return
       const command = new AbortMultipartUploadCommand({ ...target, UploadId })
-      await this.#ask('delete', 'abandon the upload of', key, () => client.send(command, abortedBy(signal)))
+      const send = () =>
+        client.send(command, abortedBy(signal)).catch((error: unknown) => {
+          // It has been completed, or dropped already.
+          if (statusOf(error) !== 404) throw error
+        })
+      await this.#ask('delete', 'abandon the upload of', key, send, { signal })
     }
     return new PartsUpload(
       { part, complete, abandon, put: (bytes, signal) => this.put(key, bytes, signal) },

@@ -1,7 +1,7 @@
 // Contracts of object storage: the control plane (official SDKs, main thread) resolves who we are and where; the data plane (own HTTP over
 // sockets, reader threads) fetches bytes with what it was granted. A grant is plain data, since it crosses threads.
 import type { RetryCause } from './http/faults.js'
-
+import type { ObjectReads } from './meter.js'
 import type { ProxyRules } from './proxy.js'
 
 /** A bucket (S3, GCS) or container (Azure) and the prefix of a dataset in it. */
@@ -97,6 +97,8 @@ export interface ObjectControl {
   readonly endpoint: string
   readonly requests: Readonly<ControlRequests>
   readonly retries: Readonly<ControlRetries>
+  /** What was recorded so far: requests that brought bytes, by endpoint, their times and attempts; with `retries`. */
+  record(): ObjectReads
   /** Smallest part of a large upload but the last, in bytes; smaller objects are put in one request. */
   readonly partSizeBytes: number
   /** Whether the parts of an upload may come in any order. */
