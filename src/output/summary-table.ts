@@ -2,11 +2,12 @@
 import type { Warning } from '../config/workload.js'
 import type { RunRecord } from '../metrics/records.js'
 import type { CheckpointSummary, PhaseSummary, Summary } from '../metrics/summary.js'
+import { objectsRows } from './objects-rows.js'
 import { binaryBytes, decimalBytes, grouped, type Palette, paletteFor, printable, shortDuration, shortNumber } from './text.js'
 
 export interface SummaryTableInput {
   readonly summary: Summary
-  readonly record: Pick<RunRecord, 'io' | 'client'>
+  readonly record: Pick<RunRecord, 'io' | 'client' | 'objects'>
   /** Warnings of configuration and plan; the summary's are added. */
   readonly warnings: readonly Warning[]
   /** Where the files are; absent where none were written. */
@@ -34,6 +35,7 @@ export function renderSummary(input: SummaryTableInput): string {
   if (summary.evaluation) rows.push(...phaseRows('Evaluation', 'Evaluation AU', summary.evaluation, palette))
   if (summary.checkpoint.save) rows.push(['Checkpoints saved', checkpointText(summary.checkpoint.save)])
   if (summary.checkpoint.load) rows.push(['Checkpoints loaded', checkpointText(summary.checkpoint.load)])
+  if (record.objects) rows.push(...objectsRows(record.objects))
   rows.push(['Client', clientText(record)])
   if (summary.train) {
     const { boundBy, reason, advice } = summary.verdict
@@ -104,6 +106,5 @@ function clientText({ io, client }: SummaryTableInput['record']): string {
   const parts = [`${shortNumber(client.cpuSeconds)} CPU s in ${shortDuration(client.wallSeconds)}`]
   if (client.cpuSeconds > 0 && io.bytesAsked > 0) parts.push(`${decimalBytes(io.bytesAsked / client.cpuSeconds)} per CPU s`)
   parts.push(`${binaryBytes(client.maxRssBytes)} of memory`)
-  if (io.retries > 0) parts.push(`${grouped(io.retries)} retries`)
   return parts.join(', ')
 }

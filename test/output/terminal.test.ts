@@ -5,6 +5,9 @@ import { summarize } from '#src/metrics/summary.js'
 import { renderSummary } from '#src/output/summary-table.js'
 import { type ProgressSnapshot, progressLine, remainingSeconds, TerminalReporter, type Verbosity } from '#src/output/terminal.js'
 import { binaryBytes, decimalBytes, paletteFor, shortDuration, shortNumber } from '#src/output/text.js'
+import { ObjectMeter } from '#src/storage/object/meter.js'
+import { defaultReadOptions } from '#src/storage/object/read-options.js'
+import { objectsRecord } from '#src/storage/object/record.js'
 import { client, epochOf, inputOf, io, settings, stepsOf, workedExample } from '../metrics/samples.js'
 
 function reporter(verbosity: Verbosity, isTTY: boolean, environment: NodeJS.ProcessEnv = {}, columns = 200) {
@@ -137,6 +140,35 @@ Replayed        mlcommons, pytorch
 Files           /out
 warning: the data fits in memory
 `,
+  )
+})
+
+test('a run on object storage tells each endpoint’s GETs and how soon they were answered, other requests, and retries by cause', () => {
+  const meter = new ObjectMeter(2)
+  for (let i = 0; i < 1200; i++) meter.answered(0, 2, 10, 1e6)
+  meter.failed(1)
+  for (const cause of ['throttled', 'throttled', 'reset'] as const) meter.retried(cause)
+  const opened = {
+    uri: 's3://b/p',
+    requests: { list: 2, head: 0, get: 1, put: 0, delete: 0 },
+    retries: { dns: 1 },
+    options: defaultReadOptions,
+  }
+  const objects = objectsRecord(opened, meter.record(['http://one', 'http://two']))
+  const text = renderSummary({ summary: summarize(record, settings), record: { ...record, objects }, warnings: [], replayed: 'x' })
+  assert.match(
+    text,
+    /^GETs {12}1,200 of 1\.20 GB from http:\/\/one; first byte p50 \d\.\d+ ms, p99 \d\.\d+ ms; whole p50 [\d.]+ ms, p99 [\d.]+ ms$/m,
+  )
+  assert.match(text, /^GETs {12}0 of 0 B from http:\/\/two, 1 failed$/m)
+  assert.match(text, /^Other requests {2}2 LIST, 1 GET; retries: 2 throttled, 1 reset, 1 dns$/m)
+  const quiet = objectsRecord(
+    { ...opened, requests: { list: 0, head: 0, get: 0, put: 0, delete: 0 }, retries: {} },
+    new ObjectMeter(1).record(['http://one']),
+  )
+  assert.match(
+    renderSummary({ summary: summarize(record, settings), record: { ...record, objects: quiet }, warnings: [], replayed: 'x' }),
+    /^Other requests {2}none; no retries$/m,
   )
 })
 
