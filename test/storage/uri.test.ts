@@ -7,56 +7,7 @@ import { planCheckpoints } from '#src/job/checkpoints.js'
 import { resolveTarget } from '#src/storage/object/connect.js'
 import { formatLocation, isObjectLocation, keyOf, objectUri, parseLocation, placeUri, rootUri } from '#src/storage/uri.js'
 import { load as loadYaml } from '../config/helpers.js'
-
-type Storage = { type?: string; root?: string; scheme?: string }
-type Row = readonly [folder: string, storage: Storage, uri: string, warns?: RegExp]
-
-const s3 = (root: string): Storage => ({ type: 's3', root })
-
-/** What people, DLIO's own files and mlpstorage write → the place that is meant. */
-const objects: readonly Row[] = [
-  ['s3://bucket', {}, 's3://bucket'],
-  ['s3://bucket/', {}, 's3://bucket'],
-  ['s3://bucket//', {}, 's3://bucket'],
-  ['s3://bucket/data', {}, 's3://bucket/data'],
-  ['s3://bucket/data/unet3d/', {}, 's3://bucket/data/unet3d'],
-  ['s3://bucket//data///unet3d//', {}, 's3://bucket/data/unet3d'],
-  ['s3:///bucket/data', {}, 's3://bucket/data'],
-  ['S3://bucket/Data', {}, 's3://bucket/Data'],
-  ['s3://s3://bucket/data', {}, 's3://bucket/data'],
-  ['s3://s3://s3://bucket/data', {}, 's3://bucket/data'],
-  ['s3://bucket/v1.0/data.set', {}, 's3://bucket/v1.0/data.set'],
-  ['s3://bucket/.hidden/...x', {}, 's3://bucket/.hidden/...x'],
-  ['s3://my.dotted.bucket/data', {}, 's3://my.dotted.bucket/data'],
-  ['s3://bucket/two words/data', {}, 's3://bucket/two words/data'],
-  ['s3://bucket/ä/数据/🙂', {}, 's3://bucket/ä/数据/🙂'],
-  ['s3://bucket/a\u0308', {}, 's3://bucket/a\u0308'],
-  ['s3://bucket/100%/a%20b/%zz', {}, 's3://bucket/100%/a%20b/%zz'],
-  ['s3://bucket/a?b=c#d', {}, 's3://bucket/a?b=c#d'],
-  ['s3://bucket/a+b=c&d;e:f@g', {}, 's3://bucket/a+b=c&d;e:f@g'],
-  ['s3://bucket/bucket/data', {}, 's3://bucket/bucket/data'],
-  ['data', s3('bucket'), 's3://bucket/data'],
-  ['data/', s3('bucket/'), 's3://bucket/data'],
-  ['./data/x/', s3('bucket'), 's3://bucket/data/x'],
-  ['/data/x', s3('s3://bucket/'), 's3://bucket/data/x'],
-  ['data', s3('s3://bucket/team/a/'), 's3://bucket/team/a/data'],
-  ['data', s3('s3://s3://bucket'), 's3://bucket/data'],
-  ['s3://bucket/data', s3('bucket'), 's3://bucket/data'],
-  ['s3://bucket', s3('bucket'), 's3://bucket'],
-  ['s3://bucket/data', s3('s3://bucket'), 's3://bucket/data'],
-  ['bucket/data', s3('bucket'), 's3://bucket/data', /begins with the bucket/],
-  ['bucket/data', s3('s3://bucket'), 's3://bucket/data', /begins with the bucket/],
-  ['bucketful/data', s3('bucket'), 's3://bucket/bucketful/data'],
-  ['s3://other/data', s3('bucket'), 's3://other/data', /lies outside of storage\.storage_root s3:\/\/bucket/],
-  ['bucket/data', s3('./'), 's3://bucket/data'],
-  ['./', s3('bucket'), 's3://bucket'],
-  ['gs://bucket_1/data/', {}, 'gs://bucket_1/data'],
-  ['data', { type: 's3', root: 'bucket', scheme: 'gs' }, 'gs://bucket/data'],
-  ['az://container/data/', { type: 's3', root: 'container', scheme: 'az' }, 'az://account/container/data'],
-  ['az://container', {}, 'az://account/container'],
-  ['az://container/pre/fix', {}, 'az://account/container/pre/fix'],
-  ['az://account/container/pre', {}, 'az://account/container/pre'],
-]
+import { type Row, type Storage, spellings } from './spellings.js'
 
 /** Files on this machine: paths stand as they are. */
 const files: readonly Row[] = [
@@ -90,7 +41,7 @@ function checkpointFolder(folder: string, { type, root, scheme }: Storage): stri
   return planCheckpoints(loadYaml(JSON.stringify(workload)).workload, 1)?.folder // JSON is YAML.
 }
 
-for (const [folder, { type = 'local_fs', root = './', scheme }, uri, warns] of objects)
+for (const [folder, { type = 'local_fs', root = './', scheme }, uri, warns] of spellings)
   test(`${JSON.stringify(folder)} with root ${root}${scheme === undefined ? '' : ` and scheme ${scheme}`} is ${uri} to every operation`, () => {
     const located = locateData(type as 'local_fs', root, folder, scheme)
     const place = target(located.folder)
