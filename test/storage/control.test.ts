@@ -5,7 +5,7 @@ import { StorageError } from '#src/errors.js'
 import { connect, resolveTarget } from '#src/storage/object/connect.js'
 import type { ObjectControl } from '#src/storage/object/types.js'
 import { isObjectLocation, keyOf, parseLocation } from '#src/storage/uri.js'
-import { createCertificate, type Options, type Service, startAzure, startFront, startGcs, startS3 } from './services.js'
+import { createCertificate, type Options, type Service, startAzure, startFront, startGcs, startRclone, startS3 } from './services.js'
 
 const open = (uri: string, options: Options, env = {}): Promise<ObjectControl> => {
   const location = parseLocation(uri)
@@ -34,6 +34,7 @@ const fails = (action: Promise<unknown>, message: RegExp): Promise<void> =>
 
 const providers: readonly [string, (t: TestContext) => Promise<Service | undefined>][] = [
   ['S3', startS3],
+  ['S3 that checks signatures', startRclone],
   ['Azure', startAzure],
   ['Google', startGcs],
 ]
@@ -133,7 +134,7 @@ for (const [name, start] of providers)
     check('an endpoint that nothing listens at is an error after the attempts asked for, never an empty listing', async ({ options }) => {
       const { pathname } = new URL(String(options.endpoint_url))
       const down = { ...options, endpoint_url: `http://127.0.0.1:9${pathname}`, s3_max_attempts: 2 }
-      const scheme = name === 'S3' ? 's3' : name === 'Azure' ? 'az' : 'gs'
+      const scheme = name.startsWith('S3') ? 's3' : name === 'Azure' ? 'az' : 'gs'
       const storage = await open(`${scheme}://bucket/data`, down)
       await fails(everything(storage, 'data/'), /cannot list: nothing listens there.*ECONNREFUSED/)
     })

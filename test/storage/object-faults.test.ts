@@ -281,9 +281,40 @@ test('an object that changes while it is read is an error, by its ETag, its leng
     /changed while it was read: it had 40000 bytes and now has 50000/,
   )
   assertFails(
-    await read(second({ edit: failWith(412, 'PreconditionFailed') }), parts),
+    await read((number) => (number >= 1 ? { edit: failWith(412, 'PreconditionFailed') } : undefined), parts),
     /changed while it was read: its ETag is another one now/,
   )
+  const edited = (number: number) => (number === 1 ? failWith(412, 'PreconditionFailed') : withHeader('ETag', '"other"'))
+  assertFails(
+    await read((number) => (number >= 1 ? { edit: edited(number) } : undefined), parts),
+    /changed while it was read: its ETag was "[0-9a-f]+" and now is "other"/,
+  )
+})
+
+test('a server that has no If-Match, or never finds it true, is asked without once it has given the same object so', async () => {
+  for (const [status, code] of [
+    [501, 'NotImplemented'],
+    [412, 'PreconditionFailed'],
+  ] as const) {
+    const refusing = (number: number): Fault | undefined =>
+      server.requests[number]!.headers['if-match'] === undefined ? undefined : { edit: failWith(status, code) }
+    const { bytes, retries } = await read(refusing, { options: { requestBytes: 8000, partBytes: 8000, partsInFlight: 1 } })
+    assert.deepEqual(bytes, content)
+    assert.deepEqual(retries, { badResponse: 1 })
+    assert.equal(server.requests.length, 6)
+  }
+})
+
+test('an ETag is the same with and without quotes, and weak or strong', async () => {
+  const tags = ['"abc"', 'abc', 'W/"abc"', '"abc"']
+  const parts = { options: { requestBytes: 8000, partBytes: 8000, partsInFlight: 1 } }
+  const spelt = (number: number) => ({ edit: withHeader('ETag', tags[number % 4]) })
+  server.fault = () => undefined
+  const { bytes, retries } = await read((number) => {
+    delete (server.requests[number]!.headers as Record<string, string>)['if-match']
+    return spelt(number)
+  }, parts)
+  assert.deepEqual([bytes, retries], [content, {}])
 })
 
 test('an answer to another range than was asked for is refused', async () => {
@@ -337,6 +368,14 @@ test('redirects are followed, with another region signed for; tokens are not car
 
 test('an encoded body is refused, since its bytes are not those stored', async () => {
   assertFails(await read(always({ edit: withHeader('Content-Encoding', 'gzip') })), /the object comes encoded \(gzip\)/)
+  assertFails(await read(always({ edit: withHeader('Content-Encoding', 'aws-chunked,gzip') })), /the object comes encoded/)
+})
+
+test('the encoding of an upload, which some stores hand out, changes nothing', async () => {
+  for (const encoding of ['aws-chunked', 'aws-chunked,', 'Identity, AWS-Chunked']) {
+    const { bytes } = await read(always({ edit: withHeader('Content-Encoding', encoding) }))
+    assert.deepEqual(bytes, content)
+  }
 })
 
 test('a host name that does not resolve, and a port where nobody listens, are named', async () => {

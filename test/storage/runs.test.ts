@@ -18,6 +18,7 @@ import {
   startAzure,
   startFront,
   startGcs,
+  startRclone,
   startS3,
 } from './services.js'
 
@@ -98,6 +99,7 @@ function runLocally(golden: (typeof recorded)[number]): Promise<Ran> {
 
 const providers: readonly [string, (t: TestContext) => Promise<Service | undefined>][] = [
   ['S3', startS3],
+  ['S3 that checks signatures', startRclone],
   ['Azure', startAzure],
   ['Google', startGcs],
 ]
@@ -108,7 +110,7 @@ for (const [name, start] of providers)
     before(async (t) => {
       service = await start(t as unknown as TestContext)
     })
-    for (const golden of name === 'S3' ? recorded : few)
+    for (const golden of name.startsWith('S3') ? recorded : few)
       test(`${golden.id} is read and verified as from files, in the same order`, async (t) => {
         if (service === undefined) return t.skip('no server')
         const local = await runLocally(golden)

@@ -106,6 +106,34 @@ export function startS3(t: TestContext): Promise<Service | undefined> {
   })
 }
 
+/** rclone, which serves a folder as S3 does, checks signatures, and answers ranges with status 200. */
+export function startRclone(t: TestContext): Promise<Service | undefined> {
+  return available(t, 'rclone', async () => {
+    const port = await freePort()
+    const folder = mkdtempSync(join(tmpdir(), 'dl-driver-rclone-'))
+    atExit(() => rmSync(folder, { recursive: true, force: true }))
+    const secret = 'rclone-secret-0123456789abcdef'
+    // No ETags: for those it would read every object before answering.
+    const args = ['serve', 's3', folder, '--addr', `127.0.0.1:${port}`, '--auth-key', `AKIDTEST,${secret}`, '--vfs-cache-mode', 'off']
+    await start(join(dirname(await python()), 'rclone'), ['--config', join(folder, 'none'), ...args, '--etag-hash', ''], port)
+    const endpoint = `http://127.0.0.1:${port}`
+    return {
+      endpoint,
+      secret,
+      options: { endpoint_url: endpoint, access_key_id: 'AKIDTEST', secret_access_key: secret },
+      place: async () => {
+        const bucket = `bucket-${places++}`
+        const { CreateBucketCommand, S3Client } = await import('@aws-sdk/client-s3')
+        const credentials = { accessKeyId: 'AKIDTEST', secretAccessKey: secret }
+        const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials })
+        await client.send(new CreateBucketCommand({ Bucket: bucket }))
+        client.destroy()
+        return `s3://${bucket}/data`
+      },
+    }
+  })
+}
+
 /** Azurite, in memory. */
 export function startAzure(t: TestContext): Promise<Service | undefined> {
   return available(t, 'Azurite', async () => {

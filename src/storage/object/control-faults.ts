@@ -29,6 +29,8 @@ export function passingCause(error: unknown): RetryCause | undefined {
   // What cannot be understood although the server means well.
   if (status < 300) return known ?? 'badResponse'
   if (status === 429 || status === 503 || known === 'throttled') return 'throttled'
+  // What is not implemented will not be at the next attempt.
+  if (status === 501) return undefined
   if (status >= 500 || status === 408) return 'serverError'
   return known === 'timeout' ? known : undefined
 }

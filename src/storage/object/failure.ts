@@ -12,7 +12,7 @@ interface ProviderError {
   readonly error?: { readonly type?: unknown }
   readonly statusCode?: number
   readonly $metadata?: { readonly httpStatusCode?: number }
-  readonly $response?: { readonly statusCode?: number }
+  readonly $response?: { readonly statusCode?: number; readonly headers?: Readonly<Record<string, string>> }
   readonly response?: { readonly status?: unknown }
   readonly cause?: unknown
   readonly errors?: readonly unknown[]
@@ -34,8 +34,11 @@ export function codeOf(error: unknown): string | undefined {
   if (typeof found?.code === 'string' && found.code !== '') return found.code
   if (found?.details?.errorCode !== undefined) return found.details.errorCode
   if (found?.Code !== undefined) return found.Code
-  return found?.name !== undefined && found.name !== 'Error' && found.name !== 'RestError' ? found.name : undefined
+  return found?.name !== undefined && !namelessErrors.has(found.name) ? found.name : undefined
 }
+
+/** What errors are called that nobody has given a code. */
+const namelessErrors = new Set(['Error', 'RestError', 'Unknown'])
 
 /** HTTP status of an error, if there was an answer. */
 export function statusOf(error: unknown): number | undefined {
@@ -90,6 +93,28 @@ const byStatus: ReadonlyMap<number | undefined, string> = new Map([
   [503, slowDown],
 ])
 
+/** Causes that the SDKs give no code, by their words. */
+const explainedWords: readonly [RegExp, string][] = [
+  [/XML parse error|Deserialization error/i, badAnswer],
+  [
+    /^Region is missing/,
+    'no region is known; set AWS_REGION or storage_options.region, or, where the store is not Amazon’s, its endpoint (AWS_ENDPOINT_URL, storage_options.endpoint_url)',
+  ],
+]
+
+/** What does without an operation that a server refuses, by its status. */
+const otherWays: readonly [RegExp, readonly number[], string][] = [
+  [/^list/, [403, 405, 500, 501], 'dataset.skip_listing does without listing'],
+  [/^begin to write/, [405, 501], 'objects no larger than storage_options.multipart_part_size are written by one request'],
+]
+
+/** Where a redirect that the SDK does not follow leads to, in words. */
+function elsewhere(error: unknown, redactor: Redactor): string | undefined {
+  const location = (error as ProviderError)?.$response?.headers?.location
+  if (location === undefined || ![301, 302, 307, 308].includes(statusOf(error) ?? 0)) return undefined
+  return `the server sends such requests to ${redactor.clean(location).slice(0, 200)}; name that as the endpoint`
+}
+
 export interface Attempt {
   /** URI of the object or place. */
   readonly uri: string
@@ -105,9 +130,11 @@ export function storageFailure(error: unknown, { uri, operation, endpoint, attem
   if (error instanceof StorageError) return error
   const code = codeOf(error)
   const status = statusOf(error)
+  const message = (error as Error | undefined)?.message ?? String(error)
   // A secret that is cut in half would not be known again.
   const said = redactor
-    .clean((error as Error | undefined)?.message ?? String(error))
+    // The SDK's word where the server gave none.
+    .clean(message === 'UnknownError' ? '' : message)
     .split('\n')[0]!
     .trim()
     .slice(0, 300)
@@ -117,7 +144,8 @@ export function storageFailure(error: unknown, { uri, operation, endpoint, attem
     status === 407
       ? 'the proxy wants credentials, or other ones than its URL has'
       : (explanations.find(([form]) => !ofProxy && code !== undefined && form.test(code))?.[1] ??
-        (ofProxy ? undefined : byStatus.get(status)))
+        explainedWords.find(([form]) => !ofProxy && form.test(message))?.[1] ??
+        (ofProxy ? undefined : (elsewhere(error, redactor) ?? byStatus.get(status))))
   const words = explained ?? (said || 'failed')
   const facts = [
     `endpoint ${endpoint}`,
@@ -125,6 +153,8 @@ export function storageFailure(error: unknown, { uri, operation, endpoint, attem
     ...(attempts !== undefined && attempts > 1 ? [`${attempts} attempts`] : []),
     ...(reason === undefined || /attempts are used up/.test(reason) ? [] : [reason]),
   ]
+  const instead = otherWays.flatMap(([what, statuses, way]) => (what.test(operation) && statuses.includes(status ?? 0) ? [way] : []))
   const detail = explained !== undefined && said !== '' && !explained.includes(said) && said !== code ? `${words} (${said})` : words
-  return new StorageError(uri, operation, `${detail}; ${facts.join(', ')}`, code === undefined ? undefined : redactor.clean(code))
+  const told = [detail, ...instead, facts.join(', ')].join('; ')
+  return new StorageError(uri, operation, told, code === undefined ? undefined : redactor.clean(code))
 }

@@ -26,6 +26,7 @@ export interface FetchEnds {
 export class Fetch implements ObjectRequest, BodySink, Retrying {
   readonly method: 'GET' | 'HEAD'
   range = ''
+  ifMatch = ''
   /** File offset of the next byte. */
   private at: number
   /** File offset at which the present response's body ends; −1 where it does not say. */
@@ -58,10 +59,6 @@ export class Fetch implements ObjectRequest, BodySink, Retrying {
     return this.object.key
   }
 
-  get ifMatch(): string {
-    return this.object.ifMatch
-  }
-
   start(): void {
     this.beginMs = performance.now()
     this.attempt()
@@ -82,6 +79,7 @@ export class Fetch implements ObjectRequest, BodySink, Retrying {
   private attempt(): void {
     const plain = this.method === 'HEAD' || (this.whole && this.at === 0)
     this.range = plain ? '' : `bytes=${this.at}-${this.lastByte()}`
+    this.ifMatch = this.route.sendsIfMatch ? this.object.ifMatch : ''
     this.client.send(this, this.way?.destination)
   }
 
@@ -140,28 +138,36 @@ export class Fetch implements ObjectRequest, BodySink, Retrying {
 
   accept(head: ResponseHead): BodySink | undefined {
     const { status } = head
-    if (status === 412) throw this.object.changed('its ETag is another one now (status 412)')
+    if (status === 412 || (status === 501 && this.ifMatch !== '')) this.doubtIfMatch(status)
     if (this.method === 'HEAD') {
-      // A service that has no HEAD: the object's size stays unknown.
-      if (status === 405 || status === 501) return discarding
+      // A service that has no HEAD, or does not say without a body what is malformed (the region signed for): the object's size stays unknown.
+      if (status === 400 || status === 405 || status === 501) return discarding
       return status === 200 ? this.takeHeadResponse(head) : undefined
     }
     if (status === 416 && this.range !== '') return this.takeNoRange(head)
     if (status !== 200 && status !== 206) return undefined
-    if (head.contentEncoding !== '' && head.contentEncoding !== 'identity')
+    if (head.contentEncoding !== '' && !isAsStored(head.contentEncoding))
       throw new HttpFault('badResponse', `the object comes encoded (${head.contentEncoding}), so its bytes are not those stored`, {
         retries: false,
       })
     if (this.range === '') this.takeWhole(head)
     else if (head.rangeBegin >= 0) this.takeRange(head)
     else this.takeWholeForRange(head)
+    if (this.object.plainly) this.route.sendsIfMatch = false
     this.ends.sizeKnown?.()
     return this
   }
 
+  /** Some servers have no If-Match, or never find it true: whether the object has changed is then seen by what comes without it. */
+  private doubtIfMatch(status: number): never {
+    if (this.ifMatch === '') throw this.object.changed(`its ETag is another one now (status ${status})`)
+    this.object.plainly = true
+    throw new HttpFault('badResponse', `the server refuses If-Match (status ${status})`)
+  }
+
   private takeHeadResponse(head: ResponseHead): BodySink {
-    if (head.contentLength < 0) throw new HttpFault('badResponse', 'the response to HEAD has no Content-Length', { retries: false })
-    this.object.pin(head, head.contentLength)
+    // Without Content-Length it stays unknown too.
+    if (head.contentLength >= 0) this.object.pin(head, head.contentLength)
     return this
   }
 
@@ -257,6 +263,9 @@ export class Fetch implements ObjectRequest, BodySink, Retrying {
     )
   }
 }
+
+/** Whether a body is what is stored: `aws-chunked` was the upload's encoding, which some stores keep and hand out. */
+const isAsStored = (encodings: string) => encodings.split(',').every((encoding) => /^(?:identity|aws-chunked)?$/i.test(encoding.trim()))
 
 const scrap = new Uint8Array(16 * 1024)
 /** Takes a body that nobody wants. */

@@ -8,6 +8,8 @@ export class OpenedObject {
   /** As the first response gave them; '' where it gave none. */
   private etag = ''
   private lastModified = ''
+  /** If-Match was refused, and is not sent any more: what comes without it shows whether the object has changed. */
+  plainly = false
 
   constructor(
     readonly uri: string,
@@ -17,7 +19,7 @@ export class OpenedObject {
 
   /** Value for If-Match, which only a strong entity tag fits; '' without one. */
   get ifMatch(): string {
-    return this.etag.startsWith('"') ? this.etag : ''
+    return this.etag.startsWith('"') && !this.plainly ? this.etag : ''
   }
 
   /** Takes up what the first response says, and checks later ones against it. `size` is −1 where a response cannot know. Throws StorageError. */
@@ -29,7 +31,8 @@ export class OpenedObject {
       return
     }
     if (size >= 0 && this.size >= 0 && size !== this.size) throw this.changed(`it had ${this.size} bytes and now has ${size}`)
-    if (etag !== '' && this.etag !== '' && etag !== this.etag) throw this.changed(`its ETag was ${this.etag} and now is ${etag}`)
+    if (etag !== '' && this.etag !== '' && opaque(etag) !== opaque(this.etag))
+      throw this.changed(`its ETag was ${this.etag} and now is ${etag}`)
     if (lastModified !== '' && this.lastModified !== '' && lastModified !== this.lastModified)
       throw this.changed(`it was last modified ${this.lastModified} and now ${lastModified}`)
     if (this.size < 0) this.size = size
@@ -50,3 +53,6 @@ export class OpenedObject {
     )
   }
 }
+
+/** What an entity tag says, however it is written: some servers leave out the quotes, and proxies that compress make tags weak. */
+const opaque = (etag: string) => etag.replace(/^W\//, '').replace(/^"(.*)"$/, '$1')

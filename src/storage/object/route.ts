@@ -13,6 +13,8 @@ export class Route {
   private renewal: { readonly promise: Promise<void>; readonly settle: () => void } | undefined
   /** Counts the grants. */
   generation = 0
+  /** Until a server has refused If-Match for an object that had not changed. */
+  sendsIfMatch = true
 
   constructor(
     readonly client: HttpClient,

@@ -3,11 +3,10 @@ import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
-  DeleteObjectsCommand,
+  GetBucketLocationCommand,
   GetObjectCommand,
   HeadBucketCommand,
   HeadObjectCommand,
-  ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
   type S3ClientConfig,
@@ -18,12 +17,14 @@ import { StorageError } from '../../errors.js'
 import { objectUri, placeUri } from '../uri.js'
 import { type Agents, createAgents } from './agents.js'
 import { type Ask, asking, checkSize, PageTurner } from './control.js'
-import { BadAnswerError } from './control-faults.js'
 import { type CredentialSource, type S3Credentials, s3Credentials } from './credentials.js'
 import { statusOf, storageFailure } from './failure.js'
 import { ObjectMeter, type ObjectReads } from './meter.js'
 import { proxySecrets, throughProxy } from './proxy.js'
 import { Redactor } from './redactor.js'
+import { deletedAtOnce, S3Deletion } from './s3-delete.js'
+import { type ListedPage, S3Listing } from './s3-list.js'
+import { SigningRegion } from './s3-region.js'
 import type { ObjectSettings } from './settings.js'
 import type {
   AccessGrant,
@@ -41,8 +42,6 @@ import { PartsUpload } from './upload.js'
 /** S3's own limit on the parts of an upload. */
 const mostParts = 10_000
 const mostPartsInFlight = 8
-/** Keys of one deletion; S3's limit. */
-const deletedAtOnce = 1000
 /** Credentials that end sooner are fetched anew. */
 const refreshMs = 5 * 60_000
 
@@ -73,7 +72,9 @@ export async function openS3(place: ObjectPlace, settings: ObjectSettings): Prom
   const attempt = { uri: placeUri(place), operation: 'find credentials for', endpoint: `${origin}${via}` }
   try {
     if (!settings.anonymous) await credentials()
-    const region = settings.region ?? (settings.endpoints.length > 0 ? 'us-east-1' : undefined)
+    // AWS's own libraries follow AWS's redirects between regions, and know nothing of other servers'.
+    const signedFor = settings.endpoints.length > 0 ? new SigningRegion(settings.region) : undefined
+    const region = signedFor === undefined ? settings.region : async () => signedFor.current
     const config: S3ClientConfig = {
       ...(region === undefined ? {} : { region }),
       ...(settings.profile === undefined ? {} : { profile: settings.profile }),
@@ -85,6 +86,8 @@ export async function openS3(place: ObjectPlace, settings: ObjectSettings): Prom
       maxAttempts: 1,
       requestChecksumCalculation: settings.requestChecksum === 'when_supported' ? 'WHEN_SUPPORTED' : 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
+      // With agents of our own the SDK does not wait for the answer to it, and some servers and proxies refuse it (status 417).
+      expectContinueHeader: false,
       requestHandler,
       // The SDK's own words (old Node, clock corrections) are not for our users.
       logger: { debug() {}, info() {}, warn() {}, error() {}, trace() {} },
@@ -92,7 +95,11 @@ export async function openS3(place: ObjectPlace, settings: ObjectSettings): Prom
     const clients = (settings.endpoints.length === 0 ? [undefined] : settings.endpoints).map(
       (endpoint) => new S3Client({ ...config, ...(endpoint === undefined ? {} : { endpoint }) }),
     )
-    return new S3Control(place, settings, { clients, config, agents, redactor, via, ...(settings.anonymous ? {} : { credentials }) })
+    return new S3Control(place, settings, {
+      ...{ clients, config, agents, redactor, via },
+      ...(settings.anonymous ? {} : { credentials }),
+      ...(signedFor === undefined ? {} : { signedFor }),
+    })
   } catch (error) {
     agents.close()
     throw storageFailure(error, attempt, redactor)
@@ -108,6 +115,8 @@ interface Parts {
   readonly via: string
   /** Absent: anonymous. */
   readonly credentials?: CredentialSource
+  /** Absent: as the SDK finds out. */
+  readonly signedFor?: SigningRegion
 }
 
 class S3Control implements ObjectControl {
@@ -116,6 +125,7 @@ class S3Control implements ObjectControl {
   readonly endpoint: string
   readonly partSizeBytes: number
   readonly #ask: Ask
+  readonly #deletion: S3Deletion
   readonly takesHeadLast = true
   readonly meter: ObjectMeter
   #nextClient = 0
@@ -128,7 +138,9 @@ class S3Control implements ObjectControl {
     this.endpoint = (settings.endpoints.join(', ') || `S3${settings.region === undefined ? '' : ` ${settings.region}`}`) + parts.via
     this.partSizeBytes = settings.partSizeBytes
     this.meter = new ObjectMeter(parts.clients.length)
-    this.#ask = asking(this, parts.redactor, settings)
+    const ask = asking(this, parts.redactor, settings)
+    this.#ask = (kind, operation, key, request, options) => ask(kind, operation, key, () => this.#signedRight(request), options)
+    this.#deletion = new S3Deletion(this.#client, place.bucket)
   }
 
   record(): ObjectReads {
@@ -138,6 +150,15 @@ class S3Control implements ObjectControl {
 
   get #client(): S3Client {
     return this.parts.clients[0]!
+  }
+
+  #signedRight<T>(request: () => Promise<T>): Promise<T> {
+    const { signedFor } = this.parts
+    if (signedFor === undefined) return request()
+    return signedFor.following(request, () => {
+      this.requests.get++
+      return this.#client.send(new GetBucketLocationCommand({ Bucket: this.place.bucket }))
+    })
   }
 
   /** Endpoints take turns for what is written. */
@@ -223,46 +244,55 @@ class S3Control implements ObjectControl {
 
   async *list(prefix: string, signal?: AbortSignal): AsyncIterable<readonly ListedObject[]> {
     const turner = new PageTurner(this, prefix)
+    const listing = new S3Listing(this.#client, { Bucket: this.place.bucket, Prefix: prefix }, abortedBy(signal))
+    const ask = (page: () => Promise<ListedPage>, once: boolean) => this.#ask('list', turner.operation, prefix, page, { signal, once })
     let token: string | undefined
     for (let isMore = true; isMore; ) {
-      const { objects, next } = await this.#ask('list', turner.operation, prefix, () => this.#page(prefix, token, signal), { signal })
+      const { objects, next } = await ask(() => listing.page(token), false).catch((error: unknown) => {
+        if (!listing.mayKnowFirstOnly || turner.page > 1) throw error
+        return ask(() => listing.pageOfFirst(token), true).catch(() => {
+          throw error
+        })
+      })
       isMore = turner.turn(objects, next)
       token = next
       yield objects
     }
   }
 
-  /** `next`: the token of the next page, '' where there is one without a token. */
-  async #page(prefix: string, token: string | undefined, signal: AbortSignal | undefined) {
-    const answer = await this.#client.send(
-      new ListObjectsV2Command({
-        Bucket: this.place.bucket,
-        Prefix: prefix,
-        ...(token === undefined ? {} : { ContinuationToken: token }),
-      }),
-      abortedBy(signal),
-    )
-    const { Contents, IsTruncated, KeyCount, Name, NextContinuationToken } = answer
-    // Any XML is a listing to the SDK, and one without objects where it is something else.
-    if ([Contents, IsTruncated, KeyCount, Name].every((value) => value === undefined)) throw new BadAnswerError('no ListBucketResult')
-    const objects = (Contents ?? []).map(({ Key, Size, ETag }): ListedObject => {
-      if (Key === undefined) throw new BadAnswerError('an object without a key')
-      return { key: Key, sizeBytes: Size ?? 0, ...(ETag === undefined ? {} : { etag: ETag }) }
-    })
-    return { objects, next: IsTruncated === true ? (NextContinuationToken ?? '') : undefined }
-  }
-
   async head(key: string): Promise<ListedObject | undefined> {
     return this.#ask('head', 'look at', key, async () => {
       try {
-        const { ContentLength, ETag } = await this.#client.send(new HeadObjectCommand({ Bucket: this.place.bucket, Key: key }))
-        return { key, sizeBytes: ContentLength ?? 0, ...(ETag === undefined ? {} : { etag: ETag }) }
+        const { ContentLength, ETag } = await this.#client
+          .send(new HeadObjectCommand({ Bucket: this.place.bucket, Key: key }))
+          .catch(noHead)
+        const sizeBytes = ContentLength ?? (await this.#sizeByRange(key))
+        return { key, sizeBytes, ...(ETag === undefined ? {} : { etag: ETag }) }
       } catch (error) {
         if (statusOf(error) !== 404) throw error
         await this.#needBucket()
         return undefined
       }
     })
+  }
+
+  /** For servers without HEAD, and those whose HEAD tells no length. */
+  async #sizeByRange(key: string): Promise<number> {
+    this.requests.get++
+    try {
+      const { Body, ContentRange, ContentLength } = await this.#client.send(
+        new GetObjectCommand({ Bucket: this.place.bucket, Key: key, Range: 'bytes=0-0' }),
+      )
+      ;(Body as { destroy?(): void } | undefined)?.destroy?.()
+      const total = /\/(\d{1,15})$/.exec(ContentRange ?? '')?.[1]
+      const sizeBytes = total === undefined ? ContentLength : Number(total)
+      if (sizeBytes !== undefined) return sizeBytes
+      throw new Error('the server tells the length of the object neither for HEAD nor for GET')
+    } catch (error) {
+      // No byte can be had of an empty object.
+      if (statusOf(error) === 416) return 0
+      throw error
+    }
   }
 
   /** A HEAD has no body, so a missing bucket looks like a missing object. Asked once. */
@@ -357,18 +387,7 @@ class S3Control implements ObjectControl {
   async delete(keys: readonly string[]): Promise<void> {
     for (let from = 0; from < keys.length; from += deletedAtOnce) {
       const some = keys.slice(from, from + deletedAtOnce)
-      const { Errors } = await this.#ask('delete', 'delete', some[0]!, () =>
-        this.#client.send(
-          new DeleteObjectsCommand({ Bucket: this.place.bucket, Delete: { Objects: some.map((Key) => ({ Key })), Quiet: true } }),
-        ),
-      )
-      const [first] = Errors ?? []
-      if (first !== undefined)
-        throw storageFailure(
-          Object.assign(new Error(first.Message ?? first.Code ?? 'failed'), { name: first.Code ?? 'Error' }),
-          { uri: objectUri(this.place, first.Key ?? ''), operation: 'delete', endpoint: this.endpoint },
-          this.parts.redactor,
-        )
+      await this.#ask('delete', 'delete', some[0]!, () => this.#deletion.delete(some))
     }
   }
 
@@ -379,3 +398,9 @@ class S3Control implements ObjectControl {
 }
 
 const abortedBy = (signal: AbortSignal | undefined) => (signal === undefined ? {} : { abortSignal: signal })
+
+/** A server that has no HEAD tells nothing of the object. */
+function noHead(error: unknown): { ContentLength?: number; ETag?: string } {
+  if ([405, 501].includes(statusOf(error) ?? 0)) return {}
+  throw error
+}

@@ -57,6 +57,8 @@ export class HttpClient {
   private region: string | undefined
   private readonly tls: TlsMemory
   private home: Destination
+  /** All that requests have gone to: the first one, and by origin those that the storage has sent us to. */
+  private readonly known = new Map<string, Endpoints>()
   /** Requests in flight, in no order; each knows its place. */
   private readonly active: Running[] = []
   private watch: NodeJS.Timeout | undefined
@@ -72,6 +74,7 @@ export class HttpClient {
     this.signer = createSigner(access)
     this.tls = TlsMemory.of(access)
     this.home = { endpoints: new Endpoints(access.endpoints, start, access.proxies), pathPrefix: access.pathPrefix }
+    this.known.set('', this.home.endpoints)
   }
 
   get grant(): AccessGrant {
@@ -92,7 +95,9 @@ export class HttpClient {
 
   /** A destination elsewhere. Requests that go there count for the first endpoint. */
   destination(url: string, pathPrefix: string): Destination {
-    return { endpoints: new Endpoints([url], 0, this.access.proxies), pathPrefix }
+    const endpoints = this.known.get(url) ?? new Endpoints([url], 0, this.access.proxies)
+    this.known.set(url, endpoints)
+    return { endpoints, pathPrefix }
   }
 
   /** Sends all requests there from now on. */
@@ -138,7 +143,7 @@ export class HttpClient {
     this.closing.abort()
     clearInterval(this.watch)
     this.watch = undefined
-    this.home.endpoints.close()
+    for (const endpoints of this.known.values()) endpoints.close()
     for (const running of [...this.active]) running.abort()
   }
 

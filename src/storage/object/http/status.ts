@@ -35,7 +35,11 @@ export function faultOfStatus(
   if (status >= 500 || status === 408) return fault('serverError')
   // S3's way to say that a request came too slowly.
   if (code === 'RequestTimeout') return fault('timeout')
-  const region = head.region || (/<Region>([a-z0-9-]{1,40})<\/Region>/.exec(text)?.[1] ?? '')
+  const region =
+    head.region ||
+    (/<Region>([A-Za-z0-9._-]{1,40})<\/Region>/.exec(text)?.[1] ??
+      /expecting\s+(?:'|&apos;|&#39;)([A-Za-z0-9._-]{1,40})/.exec(text)?.[1] ??
+      '')
   if ([301, 302, 307, 308].includes(status) && (head.location !== '' || region !== ''))
     return fault('redirect', { redirect: { location: head.location, region, isPermanent: status === 301 || status === 308 } })
   if (status === 400 && code === 'AuthorizationHeaderMalformed' && region !== '')
@@ -57,6 +61,7 @@ const signatureCodes = new Set(['SignatureDoesNotMatch', 'AuthenticationFailed']
 
 function remedy(status: number, code: string | undefined): string {
   if (code !== undefined && signatureCodes.has(code)) return ': the service refuses the signature; check the secret key, and the clock'
+  if (code === 'InvalidAccessKeyId') return ': the server does not know the access key'
   switch (status) {
     case 404:
       return ': there is no such object; check bucket, prefix and the number of files of the configuration'

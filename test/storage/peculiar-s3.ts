@@ -1,0 +1,259 @@
+// An object store in memory that speaks S3 as some servers do that are not Amazon's: each peculiarity has been met with.
+import { createHash } from 'node:crypto'
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+export interface Peculiarities {
+  /** Refuses requests that are signed for another region, as AWS words it, or with the region in the message only. */
+  readonly region?: string
+  readonly namesRegion?: 'element' | 'message'
+  /** `first`: knows no list-type=2 and answers as to ListObjects; `refused`: 501; `broken`: 500; `endless`: takes no notice of markers either. */
+  readonly listing?: 'first' | 'refused' | 'broken' | 'endless'
+  readonly mayList?: false
+  /** Keys are listed percent-encoded, though nobody asked for that. */
+  readonly encodesKeys?: true
+  /** Multipart uploads are refused with 501. */
+  readonly hasMultipart?: false
+  /** Objects of a page. */
+  readonly pageSize?: number
+  /** DeleteObjects: `refused` with 501; `md5`: 400 without Content-MD5. */
+  readonly deletesMany?: 'refused' | 'md5'
+  /** HEAD: `lengthless` answers without Content-Length, `refused` with 405. */
+  readonly head?: 'lengthless' | 'refused'
+  readonly etag?: 'none' | 'unquoted' | 'weak' | 'weakForGet'
+  /** If-Match: `refused` with 501, `never` matches. */
+  readonly ifMatch?: 'refused' | 'never'
+  /** `as200`: status 200 with Content-Range. */
+  readonly ranges?: 'as200' | 'ignored'
+  /** Closes the connection after each response. */
+  readonly closes?: boolean
+  /** `Expect` is refused with 417. */
+  readonly refusesExpect?: boolean
+  /** x-amz-checksum headers, trailers and chunked bodies are refused. */
+  readonly refusesChecksums?: boolean
+  /** Sends GETs and HEADs of objects to this origin, with 307 unless another status is given. */
+  readonly sendsTo?: string
+  readonly sendsBy?: 301 | 307
+  /** Answers everything with a page for people. */
+  readonly isWebSite?: boolean
+  /** Last-Modified and Accept-Ranges are left out. */
+  readonly terse?: boolean
+}
+
+interface Reply {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | Buffer
+}
+
+export interface PeculiarS3 {
+  readonly endpoint: string
+  readonly objects: Map<string, Buffer>
+  /** As `METHOD /path?query`. */
+  readonly requests: string[]
+  peculiarities: Peculiarities
+}
+
+const xml = (name: string, content: string) => `<?xml version="1.0" encoding="UTF-8"?><${name}>${content}</${name}>`
+const text = (value: string) => value.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;')
+
+/** Starts one with the bucket `bucket`. It ends with the process. */
+export async function startPeculiarS3(peculiarities: Peculiarities = {}): Promise<PeculiarS3> {
+  const objects = new Map<string, Buffer>()
+  const requests: string[] = []
+  const server = http.createServer((request, response) => {
+    requests.push(`${request.method} ${request.url}`)
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => {
+      const { status, headers, body } = new Exchange(store, request, Buffer.concat(chunks)).answer()
+      response.writeHead(status, headers).end(request.method === 'HEAD' ? undefined : body)
+    })
+  })
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    if (store.peculiarities.refusesExpect === true) response.writeHead(417).end()
+    else {
+      response.writeContinue()
+      server.emit('request', request, response)
+    }
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  server.unref()
+  const store = {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    objects,
+    requests,
+    peculiarities,
+    uploads: new Map(),
+  }
+  return store
+}
+
+interface Store extends PeculiarS3 {
+  readonly uploads: Map<string, Map<number, Buffer>>
+}
+
+class Exchange {
+  private readonly url: URL
+  private readonly key: string
+  constructor(
+    private readonly store: Store,
+    private readonly request: IncomingMessage,
+    private readonly body: Buffer,
+  ) {
+    this.url = new URL(request.url!, 'http://store')
+    this.key = decodeURIComponent(this.url.pathname).slice('/bucket/'.length)
+  }
+
+  private get odd(): Peculiarities {
+    return this.store.peculiarities
+  }
+
+  private reply(status: number, headers: Record<string, string>, body: string | Buffer = ''): Reply {
+    const connection: Record<string, string> = this.odd.closes === true ? { connection: 'close' } : {}
+    return { status, headers: { 'content-length': String(Buffer.byteLength(body)), ...connection, ...headers }, body }
+  }
+
+  private refuse(status: number, code: string, more = ''): Reply {
+    return this.reply(
+      status,
+      { 'content-type': 'application/xml' },
+      xml('Error', `<Code>${code}</Code>${more || '<Message>words</Message>'}`),
+    )
+  }
+
+  answer(): Reply {
+    const { odd, key, url, request } = this
+    if (odd.isWebSite === true)
+      return this.reply(200, { 'content-type': 'text/html' }, '<!doctype html><head><meta><title>Hello</title></head>')
+    const wrong = this.signedWrong()
+    if (wrong !== undefined) return wrong
+    if (odd.refusesChecksums === true && this.hasChecksum()) return this.refuse(501, 'NotImplemented')
+    if (!url.pathname.startsWith('/bucket')) return this.refuse(404, 'NoSuchBucket')
+    const isObject = key !== ''
+    if (isObject && odd.sendsTo !== undefined && (request.method === 'GET' || request.method === 'HEAD'))
+      return this.reply(odd.sendsBy ?? 307, { location: `${odd.sendsTo}${request.url}` })
+    if (!isObject) return this.answerForBucket()
+    if (request.method === 'GET' || request.method === 'HEAD') return this.give()
+    if (request.method === 'DELETE') {
+      this.store.objects.delete(key)
+      return this.reply(204, {})
+    }
+    return this.take()
+  }
+
+  private signedWrong(): Reply | undefined {
+    const { region, namesRegion = 'element' } = this.odd
+    const signed = /Credential=[^/]+\/\d+\/([^/]+)\//.exec(this.request.headers.authorization ?? '')?.[1]
+    if (region === undefined || signed === region) return undefined
+    const told =
+      namesRegion === 'element'
+        ? `<Message>unexpected scope</Message><Region>${region}</Region>`
+        : `<Message>the region '${signed}' is wrong; expecting '${region}'</Message>`
+    return this.request.method === 'HEAD' ? this.reply(400, {}) : this.refuse(400, 'AuthorizationHeaderMalformed', told)
+  }
+
+  private hasChecksum(): boolean {
+    const { headers } = this.request
+    const encoded = String(headers['content-encoding'] ?? '').includes('aws-chunked') || headers['transfer-encoding'] !== undefined
+    return (
+      encoded ||
+      Object.keys(headers).some(
+        (name) => name.startsWith('x-amz-checksum') || name === 'x-amz-sdk-checksum-algorithm' || name === 'x-amz-trailer',
+      )
+    )
+  }
+
+  private answerForBucket(): Reply {
+    const { url, request, odd } = this
+    if (request.method === 'HEAD') return this.reply(200, {})
+    if (request.method === 'POST' && url.searchParams.has('delete')) return this.deleteMany()
+    if (url.searchParams.has('location')) return this.reply(200, {}, xml('LocationConstraint', odd.region ?? ''))
+    return this.list()
+  }
+
+  private list(): Reply {
+    const { url, odd, store } = this
+    if (odd.mayList === false) return this.refuse(403, 'AccessDenied')
+    const isSecond = url.searchParams.get('list-type') === '2'
+    if (isSecond && odd.listing === 'refused') return this.refuse(501, 'NotImplemented')
+    if (isSecond && odd.listing === 'broken') return this.refuse(500, 'InternalError')
+    const tells = isSecond && odd.listing === undefined
+    const behind = odd.listing === 'endless' ? '' : (url.searchParams.get(tells ? 'continuation-token' : 'marker') ?? '')
+    const prefix = url.searchParams.get('prefix') ?? ''
+    const keys = [...store.objects.keys()].filter((key) => key.startsWith(prefix) && key > behind).sort()
+    const page = keys.slice(0, odd.pageSize ?? 1000)
+    const isTruncated = page.length < keys.length
+    const contents = page.map(
+      (key) =>
+        `<Contents><Key>${text(odd.encodesKeys === true ? encodeURIComponent(key).replaceAll('%20', '+') : key)}</Key><Size>${store.objects.get(key)!.length}</Size></Contents>`,
+    )
+    const encoding = odd.encodesKeys === true ? '<EncodingType>url</EncodingType>' : ''
+    const next = tells && isTruncated ? `<NextContinuationToken>${text(page.at(-1)!)}</NextContinuationToken>` : ''
+    return this.reply(
+      200,
+      { 'content-type': 'application/xml' },
+      xml('ListBucketResult', `<IsTruncated>${isTruncated}</IsTruncated>${next}${encoding}${contents.join('')}`),
+    )
+  }
+
+  private deleteMany(): Reply {
+    const { odd, request, store } = this
+    if (odd.deletesMany === 'refused') return this.refuse(501, 'NotImplemented')
+    if (odd.deletesMany === 'md5' && request.headers['content-md5'] === undefined) return this.refuse(400, 'InvalidRequest')
+    for (const [, key] of this.body.toString().matchAll(/<Key>([^<]*)<\/Key>/g)) store.objects.delete(key!)
+    return this.reply(200, {}, xml('DeleteResult', ''))
+  }
+
+  private etagOf(bytes: Buffer): Record<string, string> {
+    const { etag } = this.odd
+    const digest = createHash('md5').update(bytes).digest('hex')
+    if (etag === 'none') return {}
+    if (etag === 'unquoted') return { etag: digest }
+    return { etag: etag === 'weak' || (etag === 'weakForGet' && this.request.method === 'GET') ? `W/"${digest}"` : `"${digest}"` }
+  }
+
+  private give(): Reply {
+    const { odd, request, store, key } = this
+    const object = store.objects.get(key)
+    if (object === undefined) return this.refuse(404, 'NoSuchKey')
+    const common = { ...this.etagOf(object), ...(odd.terse === true ? {} : { 'last-modified': 'Sun, 22 Nov 2026 10:00:00 GMT' }) }
+    if (request.method === 'HEAD' && odd.head === 'refused') return this.refuse(405, 'MethodNotAllowed')
+    if (request.method === 'HEAD' && odd.head === 'lengthless') {
+      const { 'content-length': _, ...lengthless } = this.reply(200, common).headers
+      return { status: 200, headers: { ...lengthless, 'transfer-encoding': 'chunked' }, body: '' }
+    }
+    if (request.headers['if-match'] !== undefined && odd.ifMatch !== undefined)
+      return odd.ifMatch === 'refused' ? this.refuse(501, 'NotImplemented') : this.refuse(412, 'PreconditionFailed')
+    const range = odd.ranges === 'ignored' ? null : /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '')
+    if (range === null) return this.reply(200, { ...common, 'content-length': String(object.length) }, object)
+    const begin = Number(range[1])
+    if (begin >= object.length) return this.refuse(416, 'InvalidRange')
+    const end = range[2] === '' ? object.length : Math.min(Number(range[2]) + 1, object.length)
+    const status = odd.ranges === 'as200' ? 200 : 206
+    return this.reply(status, { ...common, 'content-range': `bytes ${begin}-${end - 1}/${object.length}` }, object.subarray(begin, end))
+  }
+
+  private take(): Reply {
+    const { store, key, body, url, request } = this
+    const uploadId = url.searchParams.get('uploadId') ?? ''
+    const parts = store.uploads.get(uploadId)
+    if (request.method === 'POST' && url.searchParams.has('uploads')) {
+      if (this.odd.hasMultipart === false) return this.refuse(501, 'NotImplemented')
+      const id = `upload-${store.uploads.size}`
+      store.uploads.set(id, new Map())
+      return this.reply(200, {}, xml('InitiateMultipartUploadResult', `<UploadId>${id}</UploadId>`))
+    }
+    if (parts === undefined) {
+      store.objects.set(key, body)
+      return this.reply(200, this.etagOf(body))
+    }
+    if (request.method === 'PUT') {
+      parts.set(Number(url.searchParams.get('partNumber')), body)
+      return this.reply(200, this.etagOf(body))
+    }
+    const whole = Buffer.concat([...parts].sort(([a], [b]) => a - b).map(([, bytes]) => bytes))
+    store.objects.set(key, whole)
+    return this.reply(200, {}, xml('CompleteMultipartUploadResult', '<ETag>"x"</ETag>'))
+  }
+}
