@@ -45,7 +45,8 @@ export async function openGcs(place: ObjectPlace, settings: ObjectSettings): Pro
     ...(settings.credentialsFile !== undefined && signsIn ? { keyFilename: settings.credentialsFile } : {}),
     ...(settings.projectId !== undefined ? { projectId: settings.projectId } : signsIn ? {} : { projectId: 'none' }),
     retryOptions: {
-      autoRetry: true,
+      // The library takes 0 retries for its default.
+      autoRetry: settings.maxAttempts > 1,
       maxRetries: settings.maxAttempts - 1,
       totalTimeout: Math.ceil(piecesLimitMs(settings) / 1000),
       maxRetryDelay: longestPauseMs / 1000,
