@@ -140,7 +140,12 @@ for (const [name, start, host, schemes] of providers)
           const { checks } = JSON.parse(ran.stdout) as { checks: { name: string; outcome: string; detail: string }[] }
           return { ...ran, checks, failed: checks.filter(({ outcome }) => outcome === 'failed') }
         }
-        const well = await doctor(proxy.full)
+        let well = await doctor(proxy.full)
+        // A busy machine may not get through all of it within doctor's five seconds.
+        for (let again = 0; again < 4 && well.failed.every(({ detail }) => /^no answer within/.test(detail)); again++) {
+          if (well.code === 0) break
+          well = await doctor(proxy.full)
+        }
         assert.equal(well.code, 0, well.stdout)
         assert.match(well.checks.find((check) => check.name.startsWith('proxy'))!.detail, new RegExp(`through the proxy ${proxy.host}`))
         for (const kind of ['LIST', 'PUT', 'range', 'GET', 'DELETE'])
@@ -187,6 +192,25 @@ for (const [name, start, host, schemes] of providers)
       }
     })
   })
+
+test('a bucket in the host name is asked for by that name, which only the proxy resolves', async (t) => {
+  const service = await startS3(t)
+  if (service === undefined) return
+  const place = await service.place()
+  const host = `${place.split('/')[2]}.s3.invalid`
+  const proxy = await proxyWith({ hosts: { [host]: '127.0.0.1' } })
+  const endpoint = hidden(service.endpoint, 's3.invalid')
+  const options = { ...service.options, endpoint_url: endpoint, s3_force_path_style: false, proxy: proxy.full }
+  const ran = await run(workload(place, options), ['--verify'])
+  assert.equal(ran.code, 0, ran.stderr)
+  assert.equal(ran.result.io.samplesRead, 2 * 12)
+  const { port } = new URL(endpoint)
+  assert.ok(proxy.seen.every(({ target, headers }) => target.startsWith(`http://${host}:${port}/`) && headers.host === `${host}:${port}`))
+  assert.deepEqual(
+    ran.result.objects!.endpoints.map((one) => one.endpoint),
+    [`http://${host}:${port}`],
+  )
+})
 
 describe('what a run through a proxy leaves behind', () => {
   let service: Service | undefined
