@@ -5,6 +5,7 @@ import { privateMeter } from '../meter.js'
 import type { Io } from '../types.js'
 import { objectUri, rootUri } from '../uri.js'
 import { ObjectMeter, type ObjectReads } from './meter.js'
+import { throughProxy } from './proxy.js'
 import { defaultReadOptions } from './read-options.js'
 import type { ObjectSettings } from './settings.js'
 import { ObjectStorage } from './storage.js'
@@ -72,7 +73,7 @@ export class StaticS3 implements ObjectControl {
     private readonly known: AccessGrant,
     private readonly open: () => Promise<ObjectControl>,
   ) {
-    this.endpoint = settings.endpoints.join(', ')
+    this.endpoint = settings.endpoints.join(', ') + throughProxy(settings.proxies, known.endpoints)
     this.partSizeBytes = settings.partSizeBytes
   }
 
