@@ -4,7 +4,7 @@ import { createHmac, generateKeyPairSync } from 'node:crypto'
 import fs from 'node:fs'
 import http from 'node:http'
 import https from 'node:https'
-import { type AddressInfo, connect } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { driver, scratchFolder, workloadFile } from '../cli/driver.js'
@@ -139,6 +139,16 @@ function accountSignature(account: string, key: string): string {
   return new URLSearchParams({ sv: version!, ss: services!, srt: types!, sp: permissions!, se: ends, spr: protocol!, sig }).toString()
 }
 
+/** For a proxy all of whose tunnels end at one server. */
+const leadTo = (server: https.Server) => (socket: Socket) => {
+  const onward = connect((server.address() as AddressInfo).port, '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'))
+  onward
+    .on('error', () => {})
+    .pipe(socket)
+    .pipe(onward)
+  return true
+}
+
 test('Google: the key file of a service account gives the token of both planes, fetched through the proxy', async (t) => {
   const service = await startGcs(t)
   if (service === undefined) return
@@ -152,16 +162,7 @@ test('Google: the key file of a service account gives the token of both planes, 
   await new Promise<void>((resolve) => tokens.listen(0, '127.0.0.1', resolve))
   t.after(() => tokens.close())
   // Where tokens are had is written in the library; the proxy knows another way there.
-  const proxy = await startProxy({
-    spoilTunnel: (socket) => {
-      const onward = connect((tokens.address() as AddressInfo).port, '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'))
-      onward
-        .on('error', () => {})
-        .pipe(socket)
-        .pipe(onward)
-      return true
-    },
-  })
+  const proxy = await startProxy({ spoilTunnel: leadTo(tokens) })
   t.after(() => proxy.close())
   const file = join(folder, 'service-account.json')
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
@@ -184,6 +185,30 @@ test('Google: the key file of a service account gives the token of both planes, 
     assert.deepEqual(new Set(front.all('LIST', 'READ', 'POST')), new Set(['Bearer the-token']))
   }
   assert.ok(proxy.seen.length > 0 && proxy.seen.every(({ target }) => target === 'www.googleapis.com:443'), JSON.stringify(proxy.seen))
+})
+
+test('S3: a role for a web identity is signed in to through the proxy', async (t) => {
+  const service = await startS3(t)
+  if (service === undefined) return
+  const { key, cert } = createCertificate()
+  const ends = new Date(Date.now() + 3_600_000).toISOString()
+  const keys = `<AccessKeyId>AKIDWEB</AccessKeyId><SecretAccessKey>web-secret</SecretAccessKey><SessionToken>web-token</SessionToken><Expiration>${ends}</Expiration>`
+  const answer = `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><Credentials>${keys}</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`
+  const signIn = https.createServer({ key, cert }, (request, response) => {
+    request.resume()
+    response.writeHead(200, { 'content-type': 'text/xml' }).end(answer)
+  })
+  await new Promise<void>((resolve) => signIn.listen(0, '127.0.0.1', resolve))
+  t.after(() => signIn.close())
+  const proxy = await startProxy({ spoilTunnel: leadTo(signIn) })
+  t.after(() => proxy.close())
+  const token = join(folder, 'web-identity')
+  fs.writeFileSync(token, 'ey.web.identity')
+  const env = { AWS_WEB_IDENTITY_TOKEN_FILE: token, AWS_ROLE_ARN: 'arn:aws:iam::1:role/r', AWS_REGION: 'us-east-1', HTTPS_PROXY: proxy.url }
+  const front = await noting(service.endpoint, 'authorization')
+  await work(await service.place(), { endpoint_url: front.endpoint, verify_tls: false }, env)
+  for (const value of front.all('LIST', 'READ', 'PUT')) assert.match(value, /Credential=AKIDWEB\//)
+  assert.deepEqual(new Set(proxy.seen.map(({ target }) => target)), new Set(['sts.us-east-1.amazonaws.com:443']))
 })
 
 test('with an endpoint nobody asks the machine for credentials; told to, S3 does', async (t) => {
