@@ -20,6 +20,12 @@ test('storage_options.proxy is the proxy of all requests, whatever the environme
   for (const origin of ['http://s3.example', 'https://10.0.0.1:9000']) assert.equal(way(env, origin, 'http://mine:8'), 'mine:8')
 })
 
+test('the metadata services of machines are asked directly, whatever is said', () => {
+  for (const host of ['169.254.169.254', '169.254.170.2', 'metadata.google.internal', 'metadata.google.internal.', '[fd00:ec2::254]'])
+    assert.equal(way({ HTTP_PROXY: 'http://p:1' }, `http://${host}/`, 'http://mine:8'), undefined, host)
+  assert.equal(way({}, 'http://169.253.0.1', 'http://mine:8'), 'mine:8')
+})
+
 const exemptions: readonly [list: string, host: string, port: number, expected: boolean][] = [
   ['', 'a.example', 80, false],
   ['*', 'a.example', 80, true],

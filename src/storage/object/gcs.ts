@@ -85,7 +85,9 @@ export async function openGcs(place: ObjectPlace, settings: ObjectSettings): Pro
 
 /** The library takes no agents and knows proxies by rules of its own: so it is kept from those and takes the process's agents, which are ours. */
 function useAgents(agents: Agents, endpoint: string): { readonly forever: false } {
-  keepFromLibraries(new URL(endpoint).hostname)
+  // The library writes the last one's name with a dot behind it.
+  for (const host of [new URL(endpoint).hostname, '169.254.169.254', 'metadata.google.internal', 'metadata.google.internal.'])
+    keepFromLibraries(host)
   http.globalAgent = agents.http
   https.globalAgent = agents.https
   return { forever: false }

@@ -64,11 +64,15 @@ export function keepFromLibraries(hostname: string): void {
   env.NO_PROXY = env.no_proxy = [...names].join(',')
 }
 
+/** Metadata services of cloud machines and containers, which a proxy cannot reach on our behalf. */
+const ofMachines = '169.254.0.0/16 fe80::/10 fd00:ec2::/32 metadata.google.internal'
+
 /** The proxy for requests to an origin; undefined where they go there directly. Throws ConfigError, without its password, for a URL that is none. */
 export function proxyFor(rules: ProxyRules | undefined, origin: string): ProxyServer | undefined {
   if (rules === undefined) return undefined
   const { protocol, hostname, port } = new URL(origin)
   const isTls = protocol === 'https:'
+  if (isExempt(ofMachines, hostname.replace(/^\[|\]$/g, ''), 0)) return undefined
   if (rules.all !== undefined) return parsed(rules.all, 'storage.storage_options.proxy')
   const named = isTls ? rules.https : rules.http
   if (named === undefined) return undefined
