@@ -169,6 +169,17 @@ test('the size of an empty object is 0 also where HEAD does not tell it', async 
   }
 })
 
+for (const request_checksum of ['when_required', 'when_supported'])
+  test(`parts have the checksums that were announced, with request_checksum: ${request_checksum}`, async () => {
+    const server = await startPeculiarS3({ strictChecksums: true })
+    const storage = await open(server, { request_checksum, multipart_part_size: 5 << 20 })
+    const upload = await storage.upload('data/k')
+    await upload.append(new Uint8Array(12 << 20))
+    await upload.complete()
+    assert.equal(server.objects.get('data/k')!.length, 12 << 20)
+    assert.equal(server.requests.filter((line) => line.startsWith('PUT')).length, 3)
+  })
+
 test('a region that nobody told is an error that says what to set, the endpoint too', async () => {
   const env = {
     ...environment(await startPeculiarS3()),

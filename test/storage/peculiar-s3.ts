@@ -31,6 +31,8 @@ export interface Peculiarities {
   readonly refusesExpect?: boolean
   /** x-amz-checksum headers, trailers and chunked bodies are refused. */
   readonly refusesChecksums?: boolean
+  /** Parts of an upload may have checksums only as announced at its begin, and must name them at its end. */
+  readonly strictChecksums?: true
   /** Sends GETs and HEADs of objects to this origin, with 307 unless another status is given. */
   readonly sendsTo?: string
   readonly sendsBy?: 301 | 307
@@ -79,7 +81,7 @@ export async function startPeculiarS3(peculiarities: Peculiarities = {}): Promis
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   server.unref()
-  const store = {
+  const store: Store = {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     objects,
     requests,
@@ -90,6 +92,8 @@ export async function startPeculiarS3(peculiarities: Peculiarities = {}): Promis
 }
 
 interface Store extends PeculiarS3 {
+  /** Whether the upload begun last announced checksums. */
+  announced?: boolean
   readonly uploads: Map<string, Map<number, Buffer>>
 }
 
@@ -242,15 +246,21 @@ class Exchange {
       if (this.odd.hasMultipart === false) return this.refuse(501, 'NotImplemented')
       const id = `upload-${store.uploads.size}`
       store.uploads.set(id, new Map())
+      this.store.announced = request.headers['x-amz-checksum-algorithm'] !== undefined
       return this.reply(200, {}, xml('InitiateMultipartUploadResult', `<UploadId>${id}</UploadId>`))
     }
     if (parts === undefined) {
       store.objects.set(key, body)
       return this.reply(200, this.etagOf(body))
     }
+    const crc = request.headers['x-amz-checksum-crc32']
+    const isStrict = this.odd.strictChecksums === true
+    if (isStrict && request.method === 'PUT' && (crc !== undefined) !== store.announced) return this.refuse(400, 'InvalidRequest')
+    if (isStrict && request.method === 'POST' && store.announced !== body.includes('<ChecksumCRC32>'))
+      return this.refuse(400, 'InvalidPart')
     if (request.method === 'PUT') {
       parts.set(Number(url.searchParams.get('partNumber')), body)
-      return this.reply(200, this.etagOf(body))
+      return this.reply(200, { ...this.etagOf(body), ...(crc === undefined ? {} : { 'x-amz-checksum-crc32': String(crc) }) })
     }
     const whole = Buffer.concat([...parts].sort(([a], [b]) => a - b).map(([, bytes]) => bytes))
     store.objects.set(key, whole)

@@ -1,6 +1,7 @@
 // The control plane of S3 and what looks like it, over the AWS SDK.
 import {
   AbortMultipartUploadCommand,
+  type CompletedPart,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   GetBucketLocationCommand,
@@ -334,13 +335,15 @@ class S3Control implements ObjectControl {
   async upload(key: string, options: UploadOptions = {}): Promise<ObjectUpload> {
     const { client, endpoint } = this.#writer()
     const target = { Bucket: this.place.bucket, Key: key }
+    // What the parts will bring has to be announced, and repeated at the end.
+    const checksum = this.settings.requestChecksum === 'when_supported' ? { ChecksumAlgorithm: 'CRC32' as const } : {}
     let started: Promise<string> | undefined
     const start = (signal: AbortSignal) => {
-      const send = () => client.send(new CreateMultipartUploadCommand(target), abortedBy(signal))
+      const send = () => client.send(new CreateMultipartUploadCommand({ ...target, ...checksum }), abortedBy(signal))
       started ??= this.#ask('put', 'begin to write', key, send, { signal }).then(({ UploadId }) => UploadId!)
       return started
     }
-    const etags: string[] = []
+    const sent: CompletedPart[] = []
     const part = async (number: number, bytes: Uint8Array, signal: AbortSignal): Promise<void> => {
       if (number >= mostParts)
         throw new StorageError(
@@ -350,16 +353,16 @@ class S3Control implements ObjectControl {
           'TooManyParts',
         )
       const UploadId = await start(signal)
-      const command = new UploadPartCommand({ ...target, UploadId, PartNumber: number + 1, Body: bytes, ContentLength: bytes.length })
+      const PartNumber = number + 1
+      const command = new UploadPartCommand({ ...target, ...checksum, UploadId, PartNumber, Body: bytes, ContentLength: bytes.length })
       const cargo = { byteLength: bytes.length, endpoint }
       const send = () => client.send(command, abortedBy(signal))
-      const { ETag } = await this.#ask('put', `write part ${number + 1} of`, key, send, { cargo, signal })
-      etags[number] = ETag ?? ''
+      const { ETag = '', ChecksumCRC32 } = await this.#ask('put', `write part ${PartNumber} of`, key, send, { cargo, signal })
+      sent[number] = { ETag, PartNumber, ...(ChecksumCRC32 === undefined ? {} : { ChecksumCRC32 }) }
     }
     const complete = async (_parts: number, byteLength: number, signal: AbortSignal): Promise<void> => {
       const UploadId = await start(signal)
-      const Parts = etags.map((ETag, number) => ({ ETag, PartNumber: number + 1 }))
-      const command = new CompleteMultipartUploadCommand({ ...target, UploadId, MultipartUpload: { Parts } })
+      const command = new CompleteMultipartUploadCommand({ ...target, UploadId, MultipartUpload: { Parts: sent } })
       await this.#ask('put', 'complete', key, () => client.send(command, abortedBy(signal)), { signal })
       await checkSize(this, key, byteLength)
     }
