@@ -5,7 +5,7 @@ import { LatencyHistogram } from '#src/metrics/latency.js'
 import type { RunRecord } from '#src/metrics/records.js'
 import { ObjectMeter } from '#src/storage/object/meter.js'
 import { defaultReadOptions } from '#src/storage/object/read-options.js'
-import { objectsRecord } from '#src/storage/object/record.js'
+import { objectsRecord, withReading } from '#src/storage/object/record.js'
 
 const latenciesUs = [3, 17.5, 250, 250, 8000, 1.2e6, 0.4, 90]
 
@@ -92,4 +92,28 @@ test('requests, retries and bytes of object storage are added up over the proces
   const [endpoint] = objects!.endpoints
   assert.deepEqual([endpoint!.requests, endpoint!.bytes, endpoint!.totalUs!.count], [5, 500, 5])
   assert.deepEqual([objects!.retries, objects!.attempts], [{ reset: 2, throttled: 2 }, [0, 1, 1]])
+})
+
+test('what checkpoints in object storage took is added up over the processes, also where one of them read nothing back', () => {
+  const saving = (process: number, parts: number, gets: number): RunRecord => {
+    const [written, read] = [new ObjectMeter(1), new ObjectMeter(1)]
+    for (let i = 0; i < parts; i++) written.accepted(0, 5, 10)
+    written.failed(0)
+    written.completed(parts)
+    for (let i = 0; i < gets; i++) read.answered(0, 1, 2, 100)
+    if (gets > 0) read.retried('reset')
+    const { endpoints: uploads, attempts } = written.record(['http://one'])
+    const requests = { list: 1, head: parts, get: 0, put: parts + 2, delete: 0 }
+    const options = { partBytes: 10 }
+    const upload = { uri: 's3://b/p', uploads, requests, retries: { throttled: 1 }, attempts, options }
+    const reads = gets > 0 ? read.record(['http://one']) : { endpoints: [], retries: {}, attempts: [] }
+    return { ...record(process, 'a'), checkpointObjects: withReading(upload, reads) }
+  }
+  const { checkpointObjects } = mergeRecords([saving(0, 2, 0), saving(1, 3, 4)], [{ hostIndex: 0 }, { hostIndex: 0 }])
+  const [upload] = checkpointObjects!.uploads
+  assert.deepEqual([upload!.requests, upload!.bytes, upload!.failures, upload!.totalUs!.count], [5, 50, 2, 5])
+  const [read] = checkpointObjects!.endpoints
+  assert.deepEqual([read!.requests, read!.bytes, read!.firstByteUs!.count], [4, 400, 4])
+  assert.deepEqual(checkpointObjects!.requests, { list: 2, head: 5, get: 4, put: 9, delete: 0 })
+  assert.deepEqual([checkpointObjects!.retries, checkpointObjects!.attempts], [{ throttled: 2, reset: 1 }, [0, 1, 1]])
 })
