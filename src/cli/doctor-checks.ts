@@ -40,6 +40,10 @@ export class Examination {
       this.checks.push({ name, outcome: 'skipped', detail: `needs ${failed}` })
       return false
     }
+    if (this.leftMs < 1) {
+      this.checks.push({ name, outcome: 'skipped', detail: 'no time was left for it' })
+      return false
+    }
     const beginMs = performance.now()
     let finding: Finding
     let timer: NodeJS.Timeout | undefined

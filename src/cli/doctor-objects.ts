@@ -30,7 +30,7 @@ export interface ObjectExamination {
 export async function examineObjects({ target, options, readOnly }: ObjectExamination): Promise<Check[]> {
   const { place } = target
   // One attempt and short waits: a doctor wants to see the first failure, and is waited for.
-  const settings = { ...target.settings, maxAttempts: 1, connectTimeoutMs: 2000, requestTimeoutMs: 3000 }
+  const settings = { ...target.settings, maxAttempts: 1, connectTimeoutMs: 2000, requestTimeoutMs: 2500 }
   const examination = new Examination(budgetMs)
   let storage: ObjectControl | undefined
   let grant: AccessGrant | undefined
@@ -186,8 +186,9 @@ async function remove(examination: Examination, { storage, key }: Subject): Prom
   await last.run('DELETE', [], async () => {
     await storage().delete([key])
     if ((await storage().head(key)) !== undefined)
-      throw new StorageError(objectUri(storage().place, key), 'delete', `it is still there; remove it; endpoint ${storage().endpoint}`)
+      throw new StorageError(objectUri(storage().place, key), 'delete', `it is still there; endpoint ${storage().endpoint}`)
     return { detail: 'the scratch object is gone' }
   })
-  examination.checks.push(...last.checks)
+  const left = `; ${objectUri(storage().place, key)} may be left behind: remove it`
+  for (const check of last.checks) examination.checks.push(check.outcome === 'failed' ? { ...check, detail: check.detail + left } : check)
 }

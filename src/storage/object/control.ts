@@ -71,7 +71,7 @@ export function asking(control: Asking, redactor: Redactor, { maxAttempts, retry
       return await attempt()
     } catch (error) {
       if (options.once === true) throw fail(error, (error as { attempts?: number }).attempts)
-      return await retried({ error, beginMs }, attempt, { maxAttempts, ...retry }, { control, fail, signal })
+      return await retried({ error, beginMs }, attempt, { ...retry, maxAttempts }, { control, fail, signal })
     }
   }
 }

@@ -196,7 +196,7 @@ class GcsControl implements ObjectControl {
 
   /** What is missing may be the bucket. Asked once. */
   async #needBucket(): Promise<void> {
-    this.#bucketSeen ??= this.#bucket.getFiles({ maxResults: 1, autoPaginate: false }).then(
+    this.#bucketSeen ??= this.#bucket.request({ uri: '/o', qs: { maxResults: 1 } }).then(
       () => undefined,
       (error: unknown) => (statusOf(error) === 404 ? Object.assign(new Error('NoSuchBucket'), { name: 'NoSuchBucket' }) : undefined),
     )
