@@ -7,7 +7,6 @@ import {
   GetBucketLocationCommand,
   GetObjectCommand,
   HeadBucketCommand,
-  HeadObjectCommand,
   PutObjectCommand,
   S3Client,
   type S3ClientConfig,
@@ -24,6 +23,7 @@ import { ObjectMeter, type ObjectReads } from './meter.js'
 import { proxySecrets, throughProxy } from './proxy.js'
 import { Redactor } from './redactor.js'
 import { deletedAtOnce, S3Deletion } from './s3-delete.js'
+import { S3Heads } from './s3-head.js'
 import { type ListedPage, S3Listing } from './s3-list.js'
 import { SigningRegion } from './s3-region.js'
 import type { ObjectSettings } from './settings.js'
@@ -127,6 +127,7 @@ class S3Control implements ObjectControl {
   readonly partSizeBytes: number
   readonly #ask: Ask
   readonly #deletion: S3Deletion
+  readonly #heads: S3Heads
   readonly takesHeadLast = true
   readonly meter: ObjectMeter
   #nextClient = 0
@@ -142,6 +143,7 @@ class S3Control implements ObjectControl {
     const ask = asking(this, parts.redactor, settings)
     this.#ask = (kind, operation, key, request, options) => ask(kind, operation, key, () => this.#signedRight(request), options)
     this.#deletion = new S3Deletion(this.#client, place.bucket)
+    this.#heads = new S3Heads(this.#client, place.bucket, () => this.requests.get++)
   }
 
   record(): ObjectReads {
@@ -262,50 +264,8 @@ class S3Control implements ObjectControl {
   }
 
   async head(key: string): Promise<ListedObject | undefined> {
-    return this.#ask('head', 'look at', key, async () => {
-      try {
-        const { ContentLength, ETag } = await this.#client
-          .send(new HeadObjectCommand({ Bucket: this.place.bucket, Key: key }))
-          .catch(noHead)
-        const sizeBytes = ContentLength ?? (await this.#sizeByRange(key))
-        return { key, sizeBytes, ...(ETag === undefined ? {} : { etag: ETag }) }
-      } catch (error) {
-        if (statusOf(error) !== 404) throw error
-        await this.#needBucket()
-        return undefined
-      }
-    })
+    return this.#ask('head', 'look at', key, () => this.#heads.head(key))
   }
-
-  /** For servers without HEAD, and those whose HEAD tells no length. */
-  async #sizeByRange(key: string): Promise<number> {
-    this.requests.get++
-    try {
-      const { Body, ContentRange, ContentLength } = await this.#client.send(
-        new GetObjectCommand({ Bucket: this.place.bucket, Key: key, Range: 'bytes=0-0' }),
-      )
-      ;(Body as { destroy?(): void } | undefined)?.destroy?.()
-      const total = /\/(\d{1,15})$/.exec(ContentRange ?? '')?.[1]
-      const sizeBytes = total === undefined ? ContentLength : Number(total)
-      if (sizeBytes !== undefined) return sizeBytes
-      throw new Error('the server tells the length of the object neither for HEAD nor for GET')
-    } catch (error) {
-      // No byte can be had of an empty object.
-      if (statusOf(error) === 416) return 0
-      throw error
-    }
-  }
-
-  /** A HEAD has no body, so a missing bucket looks like a missing object. Asked once. */
-  async #needBucket(): Promise<void> {
-    this.#bucketSeen ??= this.#client.send(new HeadBucketCommand({ Bucket: this.place.bucket })).then(
-      () => undefined,
-      (error: unknown) => (statusOf(error) === 404 ? Object.assign(new Error('NoSuchBucket'), { name: 'NoSuchBucket' }) : undefined),
-    )
-    const missing = await this.#bucketSeen
-    if (missing !== undefined) throw missing
-  }
-  #bucketSeen: Promise<Error | undefined> | undefined
 
   async get(key: string, range?: { readonly begin: number; readonly end: number }): Promise<Uint8Array> {
     return this.#ask('get', 'read', key, async () => {
@@ -401,9 +361,3 @@ class S3Control implements ObjectControl {
 }
 
 const abortedBy = (signal: AbortSignal | undefined) => (signal === undefined ? {} : { abortSignal: signal })
-
-/** A server that has no HEAD tells nothing of the object. */
-function noHead(error: unknown): { ContentLength?: number; ETag?: string } {
-  if ([405, 501].includes(statusOf(error) ?? 0)) return {}
-  throw error
-}
