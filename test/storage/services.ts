@@ -1,5 +1,6 @@
 // Object stores on this machine, started by the tests that need them, on ports that the system chooses.
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import https from 'node:https'
@@ -41,12 +42,22 @@ let places = 0
 /** At the end of the test file: what a hook registers with `after` would end with the hook. */
 const atExit = (action: () => void): void => void process.once('exit', action)
 
+/**
+ * A port for a server that chooses none itself. Not one of those that the system gives to connections and to servers of other tests: between
+ * this look and the server's start it could give the same one away.
+ */
 async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
+  for (;;) {
+    const port = randomInt(11_000, 32_000)
+    const server = createServer()
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    if (!isFree) continue
+    await new Promise((resolve) => server.close(resolve))
+    return port
+  }
 }
 
 /** Starts a server and waits until it takes connections. It ends with the test file. */
