@@ -2,6 +2,7 @@
 import { LatencyHistogram } from '../../metrics/latency.js'
 import type { LatencySummary } from '../../metrics/records.js'
 import { placeUri } from '../uri.js'
+import { retryCauses } from './http/faults.js'
 import type { EndpointRecord, ObjectReads } from './meter.js'
 import type { ObjectReadOptions } from './read-options.js'
 import type { ControlRequests, ControlRetries, ObjectControl } from './types.js'
@@ -132,8 +133,8 @@ function mergeEndpoints(parts: readonly (readonly EndpointRecord[])[]): Endpoint
 }
 
 function addRetries(parts: readonly ObjectReads['retries'][]): ObjectReads['retries'] {
-  const causes = [...new Set(parts.flatMap((part) => Object.keys(part) as (keyof ObjectReads['retries'])[]))]
-  return Object.fromEntries(causes.map((cause) => [cause, sum(parts.map((part) => part[cause] ?? 0))]))
+  const found = retryCauses.filter((cause) => parts.some((part) => part[cause] !== undefined))
+  return Object.fromEntries(found.map((cause) => [cause, sum(parts.map((part) => part[cause] ?? 0))]))
 }
 
 function addAttempts(parts: readonly (readonly number[])[]): number[] {
