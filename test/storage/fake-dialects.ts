@@ -34,7 +34,7 @@ export interface Dialect {
   page(page: Page, asked: Asked): Reply
   error(status: number, code: string, message: string): Reply
   /** The answer to a request for an object's size. */
-  head(key: string, bytes: Buffer): Reply
+  head(key: string, bytes: Buffer, asked: Asked): Reply
 }
 
 export const etagOf = (bytes: Buffer): string => `"${createHash('md5').update(bytes).digest('hex')}"`
@@ -148,7 +148,7 @@ const gcs: Dialect = {
       items: objects.map(([key, bytes]) => gcsObject(bucket, key, bytes)),
     }),
   error: (status, code, message) => json(status, { error: { code: status, message, errors: [{ reason: code, message }] } }),
-  head: (key, bytes) => json(200, gcsObject('bucket', key, bytes)),
+  head: (key, bytes, { request }) => (request.method === 'HEAD' ? bare(bytes) : json(200, gcsObject('bucket', key, bytes))),
 }
 
 export const dialects: Readonly<Record<Provider, Dialect>> = { s3, azure, gcs }

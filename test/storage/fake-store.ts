@@ -157,7 +157,7 @@ function answer(
     case 'list':
       return dialect.page((fault.page ?? ((page) => page))(pageOf(bucket, asked, store.pageSize)), asked)
     case 'head':
-      return object === undefined ? missing(dialect, provider) : dialect.head(key, object)
+      return object === undefined ? missing(dialect, provider) : dialect.head(key, object, asked)
     case 'get':
       return object === undefined ? missing(dialect, provider) : ranged(dialect, asked, object)
     case 'delete':
