@@ -483,8 +483,10 @@ test('a closed storage gives up what is under way, whatever it waits for', async
     { cutAt: 0, cutBy: 'silence' },
     { edit: failWith(503, 'SlowDown', 'words', { 'Retry-After': '4' }) },
     { cutAt: 20_000, cutBy: 'silence' },
+    { edit: failWith(400, 'ExpiredToken', 'words') },
   ] as const) {
     server.fault = () => fault
+    const before = timers()
     const storage = new ObjectStorage(
       server.grant(),
       's3://data/',
@@ -496,5 +498,9 @@ test('a closed storage gives up what is under way, whatever it waits for', async
     const reading = runAsync(readAll(port, 's3://data/k', requestBytes), storage)
     setTimeout(() => storage.close(), 30)
     await assert.rejects(reading, StorageError)
+    // A thread that has nothing else to do ends.
+    assert.equal(timers(), before)
   }
 })
+
+const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length

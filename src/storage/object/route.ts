@@ -35,6 +35,12 @@ export class Route {
     this.renewal = undefined
   }
 
+  /** Nobody waits for credentials any more. */
+  close(): void {
+    this.renewal?.settle()
+    this.renewal = undefined
+  }
+
   /** Resolves when new credentials have come, or none will. */
   awaitGrant(): Promise<void> {
     if (this.renewal !== undefined) return this.renewal.promise

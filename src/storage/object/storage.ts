@@ -79,6 +79,7 @@ export class ObjectStorage implements AsyncStorage {
   close(): void {
     for (const handle of this.handles) handle?.stream?.abort()
     for (const fetch of this.single) fetch.abort()
+    this.route.close()
     this.client.close()
   }
 
