@@ -133,6 +133,7 @@ for (const [name, start] of providers)
       const tunnelled = await startFront(service.endpoint, certificate)
       const proxy = await startProxy()
       t.after(() => proxy.close())
+      let ran = 0
       for (const [i, golden] of few.entries()) {
         const uri = await service.place()
         await upload(join(goldenFolder('datasets'), golden.data), uri, service.options)
@@ -140,11 +141,16 @@ for (const [name, start] of providers)
         const env = { HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url, AWS_CA_BUNDLE: certificate.caFile }
         const seen = proxy.seen.length
         const remote = await run(training(golden, uri, options), ['--verify', ...semantics(golden)], env)
-        assert.equal(remote.code, 0, remote.stderr)
+        const local = await runLocally(golden)
+        assert.equal(remote.code, local.code, remote.stderr)
+        // Of what trains nothing, as upstream trims its files, nothing is asked.
+        if (local.code !== 0) continue
+        ran++
         assert.ok(proxy.seen.length > seen)
         const facts = ({ result }: Ran) => [result!.orderDigest, result!.io.samplesRead, result!.io.bytesAsked, result!.train?.steps]
-        assert.deepEqual(facts(remote), facts(await runLocally(golden)))
+        assert.deepEqual(facts(remote), facts(local))
       }
+      assert.ok(ran >= 2)
     })
 
     test('a prefix of any characters is the same to generating, listing, reading and reporting', async (t) => {
