@@ -39,7 +39,9 @@ for (const launcher of launchers) {
     const job = startUnder(launcher, 2, program, { env })
     await training(out)
     job.child.kill('SIGINT')
-    assert.notEqual(await job.ended, 0)
+    const code = await job.ended
+    // MPICH's launcher, once it has handed Ctrl-C on, sometimes ends before it has heard how its ranks ended, and then with 0.
+    assert.ok(code !== 0 || launcher.name === 'MPICH', `mpirun ended with ${code}`)
     await eventually('all processes end', () => processesIn(folder).length === 0)
     assert.deepEqual(results(out), ['result.partial.json'])
     const partial = JSON.parse(readFileSync(join(out, 'result.partial.json'), 'utf8')) as { world: object; complete: boolean }
