@@ -16,8 +16,8 @@ import { ObjectMeter } from '#src/storage/object/meter.js'
 import { defaultReadOptions } from '#src/storage/object/read-options.js'
 import { ObjectStorage, type ObjectStorageOptions } from '#src/storage/object/storage.js'
 import type { AccessGrant } from '#src/storage/object/types.js'
-import type { Io } from '#src/storage/types.js'
 import { type Fault, type FaultServer, failWith, startFaultServer, withHeader, withStatus } from './fault-server.js'
+import { readAll } from './read-all.js'
 
 const content = randomBytes(40_000)
 const requestBytes = 16_384
@@ -75,21 +75,6 @@ async function read(fault: (number: number, server: FaultServer) => Fault | unde
   storage.close()
   const { retries, attempts } = meter.record(grant.endpoints)
   return { ...(bytes === undefined ? {} : { bytes }), ...(error === undefined ? {} : { error }), retries, attempts }
-}
-
-function* readAll(port: IoPort, uri: string, pieceBytes: number): Io<Buffer> {
-  const handle = yield port.open(uri)
-  const pieces: Buffer[] = []
-  try {
-    for (let at = 0; ; ) {
-      const got = yield port.read(handle, at, pieceBytes)
-      pieces.push(Buffer.from(port.window.bytes.slice(port.window.begin, port.window.end)))
-      at += got
-      if (got < pieceBytes) return Buffer.concat(pieces)
-    }
-  } finally {
-    yield port.close(handle)
-  }
 }
 
 const onlyFirst = (fault: Fault) => (number: number) => (number === 0 ? fault : undefined)

@@ -14,9 +14,9 @@ import { defaultReadOptions } from '#src/storage/object/read-options.js'
 import { SigV4Signer } from '#src/storage/object/signing/sigv4.js'
 import { ObjectStorage, type ObjectStorageOptions } from '#src/storage/object/storage.js'
 import type { AccessGrant } from '#src/storage/object/types.js'
-import type { Io } from '#src/storage/types.js'
 import { type FaultServer, failWith, startFaultServer, withHeader } from './fault-server.js'
 import { type ProxyServerOptions, startProxy, type TestProxy } from './proxy-server.js'
+import { readAll } from './read-all.js'
 import { type Certificate, createCertificate } from './services.js'
 
 const content = randomBytes(300_000)
@@ -66,21 +66,6 @@ function open(grant: AccessGrant, changes: Partial<ObjectStorageOptions> = {}) {
   const port = new IoPort(createWindow(options.requestBytes, Math.max(options.partsInFlight, 2)))
   const read = (uri = 's3://data/k') => runAsync(readAll(port, uri, options.requestBytes), storage)
   return { storage, meter, read }
-}
-
-function* readAll(port: IoPort, uri: string, pieceBytes: number): Io<Buffer> {
-  const handle = yield port.open(uri)
-  const pieces: Buffer[] = []
-  try {
-    for (let at = 0; ; ) {
-      const got = yield port.read(handle, at, pieceBytes)
-      pieces.push(Buffer.from(port.window.bytes.slice(port.window.begin, port.window.end)))
-      at += got
-      if (got < pieceBytes) return Buffer.concat(pieces)
-    }
-  } finally {
-    yield port.close(handle)
-  }
 }
 
 async function failure(reading: Promise<Buffer>): Promise<StorageError> {

@@ -11,6 +11,7 @@ import { ObjectStorage, type ObjectStorageOptions } from '#src/storage/object/st
 import type { AccessGrant } from '#src/storage/object/types.js'
 import type { Io } from '#src/storage/types.js'
 import { type Fault, type FaultServer, startFaultServer } from './fault-server.js'
+import { readAll } from './read-all.js'
 
 const content = randomBytes(300_000)
 let server: FaultServer
@@ -38,24 +39,6 @@ function open(changes: Partial<ObjectStorageOptions> = {}, grant: AccessGrant = 
   opened.push(storage)
   const port = new IoPort(createWindow(options.requestBytes, Math.max(options.partsInFlight, 2)))
   return { storage, meter, port, options }
-}
-
-/** Reads an object front to back as formats do. */
-function* readAll(port: IoPort, uri: string, requestBytes: number): Io<Buffer> {
-  const handle = yield port.open(uri)
-  const pieces: Buffer[] = []
-  try {
-    for (let at = 0; ; ) {
-      const got = yield port.read(handle, at, requestBytes)
-      const { bytes, begin, end } = port.window
-      assert.equal(end - begin, got)
-      pieces.push(Buffer.from(bytes.slice(begin, end)))
-      at += got
-      if (got < requestBytes) return Buffer.concat(pieces)
-    }
-  } finally {
-    yield port.close(handle)
-  }
 }
 
 function* readSpan(port: IoPort, uri: string, byteOffset: number, byteLength: number): Io<Buffer> {

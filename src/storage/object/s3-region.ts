@@ -1,7 +1,6 @@
 // The region that requests are signed for. Servers of one's own have one too (MinIO's, Garage's, Swift's setting), and tell it when it was guessed wrong.
 import { codeOf, statusOf } from './failure.js'
-
-const guessed = 'us-east-1'
+import { guessedRegion } from './settings.js'
 
 /** The region that an error of AuthorizationHeaderMalformed asks for: in an element of its own, or in its words. */
 export function regionIn(error: unknown): string | undefined {
@@ -19,9 +18,9 @@ export class SigningRegion {
   #region: string
   #asked: Promise<void> | undefined
 
-  /** @param configured the region of configuration or environment; without one S3's oldest is the usual default of servers */
+  /** @param configured the region of configuration or environment; undefined without one */
   constructor(configured: string | undefined) {
-    this.#region = configured ?? guessed
+    this.#region = configured ?? guessedRegion
   }
 
   get current(): string {

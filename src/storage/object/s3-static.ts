@@ -7,7 +7,7 @@ import { objectUri, rootUri } from '../uri.js'
 import { ObjectMeter, type ObjectReads } from './meter.js'
 import { throughProxy } from './proxy.js'
 import { defaultReadOptions } from './read-options.js'
-import type { ObjectSettings } from './settings.js'
+import { guessedRegion, type ObjectSettings } from './settings.js'
 import { ObjectStorage } from './storage.js'
 import type {
   AccessGrant,
@@ -28,7 +28,7 @@ const telling = ['AWS_PROFILE', 'AWS_DEFAULT_PROFILE', 'AWS_CREDENTIAL_EXPIRATIO
 
 /** The grant that the SDK would come to; undefined where that takes more than the settings and the environment's keys. */
 export function staticGrant(place: ObjectPlace, settings: ObjectSettings, env: NodeJS.ProcessEnv): AccessGrant | undefined {
-  const { endpoints, forcePathStyle, profile, proxies, region = 'us-east-1', ca, verifyTls } = settings
+  const { endpoints, forcePathStyle, profile, proxies, region = guessedRegion, ca, verifyTls } = settings
   if (endpoints.length === 0 || forcePathStyle === false || profile !== undefined) return undefined
   if (!plainBucket.test(place.bucket) || telling.some((name) => env[name])) return undefined
   const urls = endpoints.map((endpoint) => new URL(endpoint))

@@ -7,6 +7,9 @@ import { type ProxyRules, proxyRules } from './proxy.js'
 import { defaultReadOptions, type ObjectReadOptions } from './read-options.js'
 import type { ObjectPlace } from './types.js'
 
+/** The region to sign for at an endpoint where nobody named one: S3's oldest is the usual default of servers. */
+export const guessedRegion = 'us-east-1'
+
 export interface ObjectSettings {
   /** Origins such as `http://127.0.0.1:9000`; empty: the provider's own. */
   readonly endpoints: readonly string[]
