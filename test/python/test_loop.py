@@ -152,14 +152,16 @@ def test_two_ranks_under_torchrun_see_disjoint_samples(small, tmp_path):
         "gathered = [None, None]\n"
         "dist.all_gather_object(gathered, seen)\n"
         "assert sorted(gathered[0] + gathered[1]) == list(range(16)), gathered\n"
-        "print('rank', dist.get_rank(), 'of', loader.world_size)\n"
+        "from pathlib import Path\n"
+        "Path(sys.argv[1], f'rank-{dist.get_rank()}').write_text(f'of {loader.world_size}')\n"
         "dist.destroy_process_group()\n"
     )
     ended = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)], capture_output=True, text=True
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script), str(tmp_path)], capture_output=True, text=True
     )
     assert ended.returncode == 0, ended.stderr
-    assert sorted(ended.stdout.split("\n"))[-2:] == ["rank 0 of 2", "rank 1 of 2"]
+    # a file of its own per rank: lines of two processes may run into each other on the pipe they share
+    assert {file.name: file.read_text() for file in tmp_path.glob("rank-*")} == {"rank-0": "of 2", "rank-1": "of 2"}
 
 
 def test_the_evaluation_split_is_a_loader_of_its_own(tmp_path):
