@@ -67,6 +67,27 @@ test('an object that is read front to back is asked for once, without a range, a
   assert.deepEqual([attempts, retries], [[3], {}])
 })
 
+test('any number of connections may be made at once, and Node warns of nothing', async () => {
+  const { storage, options } = open()
+  const warnings: Error[] = []
+  const listen = (warning: Error) => warnings.push(warning)
+  process.on('warning', listen)
+  try {
+    await Promise.all(
+      Array.from({ length: 24 }, async () => {
+        const port = new IoPort(createWindow(options.requestBytes, 2))
+        assert.deepEqual(await runAsync(readAll(port, 's3://data/k', 65_536), storage), content)
+      }),
+    )
+    assert.equal(new Set(server.requests.map(({ connection }) => connection)).size, 24)
+    // Warnings are told in a later turn.
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.deepEqual(warnings, [])
+  } finally {
+    process.off('warning', listen)
+  }
+})
+
 test('the bytes are those stored for any size, piece, part and number of parts in flight', async () => {
   await fc.assert(
     fc.asyncProperty(

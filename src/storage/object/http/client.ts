@@ -1,4 +1,5 @@
 // Sends one request and sees its response through: chooses the endpoint, signs, watches the clock, records. Knows nothing of retries.
+import { setMaxListeners } from 'node:events'
 import type { IoMeter } from '../../meter.js'
 import type { ObjectMeter } from '../meter.js'
 import type { ObjectReadOptions } from '../read-options.js'
@@ -71,6 +72,8 @@ export class HttpClient {
     /** Number of the first endpoint to be used, so that several clients do not begin with the same. */
     start: number,
   ) {
+    // Each connection that is being made listens.
+    setMaxListeners(0, this.closing.signal)
     this.signer = createSigner(access)
     this.tls = TlsMemory.of(access)
     this.home = { endpoints: new Endpoints(access.endpoints, start, access.proxies), pathPrefix: access.pathPrefix }
