@@ -13,14 +13,17 @@ export interface Outcome {
   readonly stderr: string
 }
 
-/** Runs `dl-driver ARGS` to its end. */
+/** Runs `dl-driver ARGS` to its end. Node itself must have nothing to warn the user of. */
 export function driver(args: readonly string[], options: { env?: NodeJS.ProcessEnv; cwd?: string; node?: string } = {}): Promise<Outcome> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const child: ChildProcess = execFile(
       options.node ?? process.execPath,
       [bin, ...args],
       { maxBuffer: 1 << 28, timeout: 120_000, cwd: options.cwd, env: { ...process.env, NO_COLOR: '1', ...options.env } },
-      (_, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }),
+      (_, stdout, stderr) => {
+        if (/^\(node:\d+\)/m.test(stderr)) reject(new Error(`Node warns in dl-driver ${args.join(' ')}:\n${stderr}`))
+        else resolve({ code: child.exitCode ?? -1, stdout, stderr })
+      },
     )
   })
 }
