@@ -23,7 +23,7 @@ export function ensureInstalled() {
     .digest('hex')
   const stamp = join(root, 'node_modules', '.installed-lock')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return
-  run('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error'], quiet)
+  run('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error', '--fetch-retries=5'], quiet)
   writeFileSync(stamp, lock)
 }
 

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -26,12 +26,19 @@ export async function referencePython(t: TestContext, requirements: string = ref
   }
 }
 
-/** Path of a Python with what a file of requirements lists, made once for a checkout. Throws where none can be made. */
+/**
+ * Path of a Python with what a file of requirements lists, at the versions that the `constraints.txt` beside it gives to all the rest; made
+ * once for a checkout. Throws where none can be made.
+ */
 export async function pythonWith(requirementsFile: string): Promise<string> {
-  const digest = createHash('sha256').update(readFileSync(requirementsFile)).digest('hex').slice(0, 12)
+  const constraintsFile = join(dirname(requirementsFile), 'constraints.txt')
+  const hash = createHash('sha256').update(readFileSync(requirementsFile)).update(readFileSync(constraintsFile))
+  const digest = hash.digest('hex').slice(0, 12)
   const folder = await madeOnce(`python-${digest}`, async (path) => {
     await execute('python3', ['-m', 'venv', path])
-    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirementsFile]
+    // An index that is busy for a moment is asked again.
+    const patient = ['--retries', '10', '--timeout', '60', '--quiet', '--disable-pip-version-check']
+    const pip = ['-m', 'pip', 'install', ...patient, '-r', requirementsFile, '-c', constraintsFile]
     await execute(join(path, 'bin', 'python'), pip, { maxBuffer: 1 << 26 })
   })
   return join(folder, 'bin', 'python')
