@@ -122,3 +122,13 @@ export async function startProxy(options: ProxyServerOptions = {}): Promise<Test
     },
   }
 }
+
+/** For a proxy all of whose tunnels end at one server. */
+export const leadTo = (server: https.Server) => (socket: Socket) => {
+  const onward = net.connect((server.address() as AddressInfo).port, '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'))
+  onward
+    .on('error', () => {})
+    .pipe(socket)
+    .pipe(onward)
+  return true
+}

@@ -5,6 +5,7 @@ import { openS3 } from '#src/storage/object/s3.js'
 import { StaticS3, staticGrant } from '#src/storage/object/s3-static.js'
 import type { ObjectControl } from '#src/storage/object/types.js'
 import { parseLocation } from '#src/storage/uri.js'
+import { withEnvironment } from './both-planes.js'
 import { type FaultServer, startFaultServer } from './fault-server.js'
 
 const keys = { access_key_id: 'AKIA', secret_access_key: 'secret' }
@@ -21,19 +22,6 @@ function target(uri: string, options: Record<string, unknown>, env: NodeJS.Proce
   const location = parseLocation(uri)
   assert.ok(!('path' in location))
   return resolveTarget(location, options, env)
-}
-
-/** Runs with these variables of the AWS libraries, and no others. */
-async function withEnvironment<T>(env: NodeJS.ProcessEnv, action: () => Promise<T>): Promise<T> {
-  const kept = { ...process.env }
-  for (const name of Object.keys(process.env)) if (/^AWS_|_proxy$/i.test(name)) delete process.env[name]
-  Object.assign(process.env, env)
-  try {
-    return await action()
-  } finally {
-    for (const name of Object.keys(process.env)) delete process.env[name]
-    Object.assign(process.env, kept)
-  }
 }
 
 const known: [string, string, Record<string, unknown>, NodeJS.ProcessEnv][] = [

@@ -4,11 +4,11 @@ import { createHmac, generateKeyPairSync } from 'node:crypto'
 import fs from 'node:fs'
 import http from 'node:http'
 import https from 'node:https'
-import { type AddressInfo, connect, type Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { driver, scratchFolder, workloadFile } from '../cli/driver.js'
-import { startProxy } from './proxy-server.js'
+import { leadTo, startProxy } from './proxy-server.js'
 import { createCertificate, type Options, type Spoil, startAzure, startFront, startGcs, startS3 } from './services.js'
 
 const folder = scratchFolder('ways-in')
@@ -137,16 +137,6 @@ function accountSignature(account: string, key: string): string {
   const toSign = `${account}\n${permissions}\n${services}\n${types}\n\n${ends}\n\n${protocol}\n${version}\n\n`
   const sig = createHmac('sha256', Buffer.from(key, 'base64')).update(toSign).digest('base64')
   return new URLSearchParams({ sv: version!, ss: services!, srt: types!, sp: permissions!, se: ends, spr: protocol!, sig }).toString()
-}
-
-/** For a proxy all of whose tunnels end at one server. */
-const leadTo = (server: https.Server) => (socket: Socket) => {
-  const onward = connect((server.address() as AddressInfo).port, '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'))
-  onward
-    .on('error', () => {})
-    .pipe(socket)
-    .pipe(onward)
-  return true
 }
 
 test('Google: the key file of a service account gives the token of both planes, fetched through the proxy', async (t) => {

@@ -23,13 +23,14 @@ export function resolveTarget(
 }
 
 /** Opens the control plane. Throws ConfigError, and StorageError where there are no credentials. */
-export async function connect({ place, settings }: Target): Promise<ObjectControl> {
+export async function connect({ place, settings: given }: Target): Promise<ObjectControl> {
   if (place.provider === 's3') {
+    const settings = await lazily<typeof import('./s3-profile.js')>('storage/object/s3-profile.js').withProfile(given)
     const open = () => lazily<typeof import('./s3.js')>('storage/object/s3.js').openS3(place, settings)
     const { staticGrant, StaticS3 } = lazily<typeof import('./s3-static.js')>('storage/object/s3-static.js')
     const grant = staticGrant(place, settings, process.env)
     return grant === undefined ? open() : new StaticS3(place, settings, grant, open)
   }
-  if (place.provider === 'azure') return lazily<typeof import('./azure.js')>('storage/object/azure.js').openAzure(place, settings)
-  return lazily<typeof import('./gcs.js')>('storage/object/gcs.js').openGcs(place, settings)
+  if (place.provider === 'azure') return lazily<typeof import('./azure.js')>('storage/object/azure.js').openAzure(place, given)
+  return lazily<typeof import('./gcs.js')>('storage/object/gcs.js').openGcs(place, given)
 }

@@ -28,8 +28,10 @@ const telling = ['AWS_PROFILE', 'AWS_DEFAULT_PROFILE', 'AWS_CREDENTIAL_EXPIRATIO
 
 /** The grant that the SDK would come to; undefined where that takes more than the settings and the environment's keys. */
 export function staticGrant(place: ObjectPlace, settings: ObjectSettings, env: NodeJS.ProcessEnv): AccessGrant | undefined {
-  const { endpoints, forcePathStyle, profile, proxies, region = guessedRegion, ca, verifyTls } = settings
+  const { endpoints, forcePathStyle, profile, proxies, region = guessedRegion, ca, verifyTls, dualstack, fips } = settings
   if (endpoints.length === 0 || forcePathStyle === false || profile !== undefined) return undefined
+  // With an endpoint they are a contradiction, which the SDK refuses.
+  if (dualstack === true || fips === true) return undefined
   if (!plainBucket.test(place.bucket) || telling.some((name) => env[name])) return undefined
   const urls = endpoints.map((endpoint) => new URL(endpoint))
   if (urls.some(({ pathname }) => pathname !== '/')) return undefined

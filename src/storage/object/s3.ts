@@ -83,6 +83,10 @@ export async function openS3(place: ObjectPlace, settings: ObjectSettings): Prom
       ...(settings.anonymous ? { signer: { sign: async (request) => request } } : {}),
       forcePathStyle: settings.forcePathStyle ?? settings.endpoints.length > 0,
       followRegionRedirects: true,
+      // The environment and the profile have been asked, for the readers too.
+      ignoreConfiguredEndpointUrls: true,
+      ...(settings.dualstack === undefined ? {} : { useDualstackEndpoint: settings.dualstack }),
+      ...(settings.fips === undefined ? {} : { useFipsEndpoint: settings.fips }),
       // What fails is sent again by our own rule, which is that of reading.
       maxAttempts: 1,
       requestChecksumCalculation: settings.requestChecksum === 'when_supported' ? 'WHEN_SUPPORTED' : 'WHEN_REQUIRED',

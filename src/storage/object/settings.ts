@@ -13,9 +13,14 @@ export const guessedRegion = 'us-east-1'
 export interface ObjectSettings {
   /** Origins such as `http://127.0.0.1:9000`; empty: the provider's own. */
   readonly endpoints: readonly string[]
+  /** The environment's variable that they are from; absent: they are not from the environment. */
+  readonly endpointVariable?: string
   readonly region?: string
   /** `endpoint/bucket/key`, not `bucket.endpoint/key`. Absent: path style wherever an endpoint is given. */
   readonly forcePathStyle?: boolean
+  /** AWS's endpoints for IPv6 as well, and those for FIPS. */
+  readonly dualstack?: boolean
+  readonly fips?: boolean
   /** Attempts of one request of the control plane, the first one included. */
   readonly maxAttempts: number
   /** When it is sent again. */
@@ -73,7 +78,7 @@ export function objectSettings(
   const ownAzure = (['account_key', 'sas_token', 'connection_string'] as const).some((name) => optionValue(given, name) !== undefined)
   const azureText = (name: OptionName, ...variables: string[]) => text(name, ...(ownAzure ? [] : variables))
   return {
-    endpoints: endpointsOf(given, env, provider),
+    ...endpointsOf(given, env, provider),
     ...present('region', text('region', 'AWS_REGION', 'AWS_DEFAULT_REGION')),
     ...present('forcePathStyle', flag('s3_force_path_style')),
     maxAttempts: count('s3_max_attempts', 5),
@@ -91,7 +96,7 @@ export function objectSettings(
     ...present('accountInUri', flag('account_in_uri')),
     ...present('credentialsFile', text('credentials_file', 'GOOGLE_APPLICATION_CREDENTIALS')),
     ...present('projectId', text('project_id', 'GOOGLE_CLOUD_PROJECT')),
-    ca: certificates([text('ca_bundle'), env.AWS_CA_BUNDLE, env.NODE_EXTRA_CA_CERTS]),
+    ca: certificates([text('ca_bundle'), env.AWS_CA_BUNDLE, env.NODE_EXTRA_CA_CERTS], 'ca_bundle, AWS_CA_BUNDLE, NODE_EXTRA_CA_CERTS'),
     verifyTls: flag('verify_tls') ?? true,
     ...present('proxies', proxyRules(text('proxy'), env)),
     requestChecksum: (text('request_checksum') as ObjectSettings['requestChecksum'] | undefined) ?? 'when_required',
@@ -131,30 +136,34 @@ const endpointVariables: Readonly<Record<ObjectPlace['provider'], readonly strin
   gcs: ['STORAGE_EMULATOR_HOST'],
 }
 
-function endpointsOf(given: Readonly<Record<string, unknown>>, env: NodeJS.ProcessEnv, provider: ObjectPlace['provider']): string[] {
+function endpointsOf(
+  given: Readonly<Record<string, unknown>>,
+  env: NodeJS.ProcessEnv,
+  provider: ObjectPlace['provider'],
+): Pick<ObjectSettings, 'endpoints' | 'endpointVariable'> {
   const own = optionValue(given, 'endpoint_url') as string | undefined
+  if (own !== undefined) return { endpoints: parseEndpoints(own) }
   const variable = endpointVariables[provider].find((name) => env[name])
+  if (variable === undefined) return { endpoints: [] }
   try {
-    return parseEndpoints(own ?? (variable === undefined ? '' : env[variable]!))
+    return { endpoints: parseEndpoints(env[variable]!), endpointVariable: variable }
   } catch (error) {
-    if (own !== undefined || variable === undefined) throw error
     throw new ConfigError(`the environment's ${variable} ${(error as Error).message}`)
   }
 }
 
-function certificates(files: readonly (string | undefined)[]): string[] {
+/** The certificates in files. Throws ConfigError where one cannot be read or holds none. `named`: what names the files, for messages. */
+export function certificates(files: readonly (string | undefined)[], named: string): string[] {
   return [...new Set(files)].flatMap((file) => {
     if (file === undefined || file === '') return []
     let pem: string
     try {
       pem = readFileSync(file, 'utf8')
     } catch (error) {
-      throw new ConfigError(
-        `${file}: cannot read the certificates to trust (ca_bundle, AWS_CA_BUNDLE): ${(error as NodeJS.ErrnoException).code}`,
-      )
+      throw new ConfigError(`${file}: cannot read the certificates to trust (${named}): ${(error as NodeJS.ErrnoException).code}`)
     }
     if (!pem.includes('-----BEGIN CERTIFICATE-----'))
-      throw new ConfigError(`${file}: holds no certificate; ca_bundle and AWS_CA_BUNDLE name PEM files (BEGIN CERTIFICATE)`)
+      throw new ConfigError(`${file}: holds no certificate; ${named} must name PEM files (BEGIN CERTIFICATE)`)
     return [pem]
   })
 }
