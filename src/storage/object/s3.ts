@@ -16,12 +16,13 @@ import { NodeHttpHandler } from '@smithy/node-http-handler'
 import { StorageError } from '../../errors.js'
 import { objectUri, placeUri } from '../uri.js'
 import { type Agents, createAgents } from './agents.js'
-import { type Ask, asking, checkSize, PageTurner } from './control.js'
-import { type CredentialSource, type S3Credentials, s3Credentials } from './credentials.js'
+import { type Ask, asking, checkSize, controlFailure, countRetry, PageTurner } from './control.js'
+import { type S3Credentials, S3Login } from './credentials.js'
 import { statusOf, storageFailure } from './failure.js'
 import { ObjectMeter, type ObjectReads } from './meter.js'
 import { proxySecrets, throughProxy } from './proxy.js'
 import { Redactor } from './redactor.js'
+import { addressOf } from './s3-address.js'
 import { deletedAtOnce, S3Deletion } from './s3-delete.js'
 import { S3Heads } from './s3-head.js'
 import { type ListedPage, S3Listing } from './s3-list.js'
@@ -43,8 +44,6 @@ import { PartsUpload } from './upload.js'
 /** S3's own limit on the parts of an upload. */
 const mostParts = 10_000
 const mostPartsInFlight = 8
-/** Credentials that end sooner are fetched anew. */
-const refreshMs = 5 * 60_000
 
 /** Opens the control plane of an S3 place. Throws StorageError where no credentials or no region can be found. */
 export async function openS3(place: ObjectPlace, settings: ObjectSettings): Promise<ObjectControl> {
@@ -62,25 +61,20 @@ export async function openS3(place: ObjectPlace, settings: ObjectSettings): Prom
     socketTimeout: settings.requestTimeoutMs,
     socketAcquisitionWarningTimeout: 2 ** 31 - 1,
   })
-  const source = s3Credentials(settings, requestHandler)
-  let current: S3Credentials | undefined
-  const credentials: CredentialSource = async () => {
-    if (current === undefined || (current.expiration !== undefined && current.expiration.getTime() - Date.now() < refreshMs))
-      current = await source()
-    redactor.add(current.secretAccessKey, current.sessionToken)
-    return current
-  }
+  const login = settings.anonymous ? undefined : new S3Login(settings, requestHandler, redactor)
   const attempt = { uri: placeUri(place), operation: 'find credentials for', endpoint: `${origin}${via}` }
   try {
-    if (!settings.anonymous) await credentials()
+    await login?.credentials()
     // AWS's own libraries follow AWS's redirects between regions, and know nothing of other servers'.
     const signedFor = settings.endpoints.length > 0 ? new SigningRegion(settings.region) : undefined
     const region = signedFor === undefined ? settings.region : async () => signedFor.current
     const config: S3ClientConfig = {
       ...(region === undefined ? {} : { region }),
       ...(settings.profile === undefined ? {} : { profile: settings.profile }),
-      credentials: settings.anonymous ? { accessKeyId: '', secretAccessKey: '' } : credentials,
-      ...(settings.anonymous ? { signer: { sign: async (request) => request } } : {}),
+      ...(login === undefined
+        ? { credentials: { accessKeyId: '', secretAccessKey: '' }, signer: { sign: async (request) => request } }
+        : // It keeps what is good itself; the SDK would keep what names no end for ever.
+          { credentials: Object.assign(() => login.credentials(), { memoized: true }) }),
       forcePathStyle: settings.forcePathStyle ?? settings.endpoints.length > 0,
       followRegionRedirects: true,
       // The environment and the profile have been asked, for the readers too.
@@ -102,7 +96,7 @@ export async function openS3(place: ObjectPlace, settings: ObjectSettings): Prom
     )
     return new S3Control(place, settings, {
       ...{ clients, config, agents, redactor, via },
-      ...(settings.anonymous ? {} : { credentials }),
+      ...(login === undefined ? {} : { login }),
       ...(signedFor === undefined ? {} : { signedFor }),
     })
   } catch (error) {
@@ -119,7 +113,7 @@ interface Parts {
   /** Words for the proxy before the endpoints. */
   readonly via: string
   /** Absent: anonymous. */
-  readonly credentials?: CredentialSource
+  readonly login?: S3Login
   /** Absent: as the SDK finds out. */
   readonly signedFor?: SigningRegion
 }
@@ -145,7 +139,8 @@ class S3Control implements ObjectControl {
     this.partSizeBytes = settings.partSizeBytes
     this.meter = new ObjectMeter(parts.clients.length)
     const ask = asking(this, parts.redactor, settings)
-    this.#ask = (kind, operation, key, request, options) => ask(kind, operation, key, () => this.#signedRight(request), options)
+    this.#ask = (kind, operation, key, request, options) =>
+      ask(kind, operation, key, () => this.#withCredentials(() => this.#signedRight(request), kind), options)
     this.#deletion = new S3Deletion(this.#client, place.bucket)
     this.#heads = new S3Heads(this.#client, place.bucket, () => this.requests.get++)
   }
@@ -157,6 +152,15 @@ class S3Control implements ObjectControl {
 
   get #client(): S3Client {
     return this.parts.clients[0]!
+  }
+
+  #withCredentials<T>(request: () => Promise<T>, kind: keyof ControlRequests): Promise<T> {
+    const { login } = this.parts
+    if (login === undefined) return request()
+    return login.using(request, () => {
+      countRetry(this.retries, 'expired')
+      this.requests[kind]++
+    })
   }
 
   #signedRight<T>(request: () => Promise<T>): Promise<T> {
@@ -174,17 +178,35 @@ class S3Control implements ObjectControl {
     return { client: this.parts.clients[endpoint]!, endpoint }
   }
 
+  /** The first time those that were found; who asks again has none any more, or soon. */
+  async #credentials(): Promise<S3Credentials | undefined> {
+    const { login, redactor } = this.parts
+    const wasGranted = this.#wasGranted
+    this.#wasGranted = true
+    try {
+      return await (wasGranted ? login?.fresh() : login?.credentials())
+    } catch (error) {
+      throw controlFailure(this, error, 'find credentials for', this.place.prefix, redactor)
+    }
+  }
+  #wasGranted = false
+
   async grant(): Promise<AccessGrant> {
-    const { place, settings, parts } = this
+    const { place, settings } = this
+    const found = await this.#credentials()
     const region = await this.#region()
     const addresses = await Promise.all(
-      (settings.endpoints.length === 0 ? [undefined] : settings.endpoints).map((endpoint) => this.#address(endpoint, region)),
+      (settings.endpoints.length === 0 ? [undefined] : settings.endpoints).map((endpoint) =>
+        addressOf({ ...this.parts.config, region, ...(endpoint === undefined ? {} : { endpoint }) }, place.bucket).catch(
+          (error: unknown) => {
+            throw controlFailure(this, error, 'address', '', this.parts.redactor)
+          },
+        ),
+      ),
     )
     const { pathPrefix } = addresses[0]!
     if (addresses.some((address) => address.pathPrefix !== pathPrefix))
       throw new StorageError(placeUri(place), 'use several endpoints for', 'they must have the same path', 'EndpointPaths')
-    const found = await this.#ask('head', 'find credentials for', '', async () => await parts.credentials?.(), { once: true })
-    this.requests.head--
     const signing: Signing =
       found === undefined
         ? { kind: 'anonymous' }
@@ -223,30 +245,6 @@ class S3Control implements ObjectControl {
       if (statusOf(error) === 403) return configured
       throw storageFailure(error, { uri: placeUri(this.place), operation: 'look at', endpoint: this.endpoint }, this.parts.redactor)
     }
-  }
-
-  /** Where the SDK would send a GET: its rules for endpoints, address styles and regions are not repeated here. */
-  async #address(endpoint: string | undefined, region: string): Promise<{ origin: string; pathPrefix: string }> {
-    let seen: { protocol: string; hostname: string; port?: number; path: string } | undefined
-    const stop = new Error('seen')
-    const probe = new S3Client({
-      ...this.parts.config,
-      region,
-      ...(endpoint === undefined ? {} : { endpoint }),
-      maxAttempts: 1,
-      requestHandler: {
-        handle: (request: NonNullable<typeof seen>) => {
-          seen = request
-          return Promise.reject(stop)
-        },
-      } as never,
-    })
-    await probe.send(new GetObjectCommand({ Bucket: this.place.bucket, Key: 'k' })).catch((error: unknown) => {
-      if (seen === undefined)
-        throw storageFailure(error, { uri: placeUri(this.place), operation: 'address', endpoint: this.endpoint }, this.parts.redactor)
-    })
-    const { protocol, hostname, port, path } = seen!
-    return { origin: `${protocol}//${hostname}${port === undefined ? '' : `:${port}`}`, pathPrefix: path.slice(0, -1) }
   }
 
   async *list(prefix: string, signal?: AbortSignal): AsyncIterable<readonly ListedObject[]> {
