@@ -4,9 +4,9 @@ import { joinWorld } from '../cluster/join.js'
 import type { Launch } from '../cluster/launcher.js'
 import type { World } from '../cluster/world.js'
 import type { Workload } from '../config/workload.js'
-import { type GenerateReport, generateDataset } from '../dataset/generate.js'
+import { generateDataset } from '../dataset/generate.js'
+import { type GenerationRecord, generationRecord, mergeGenerations } from '../dataset/generation-record.js'
 import { lazily } from '../package.js'
-import { mergeUploads } from '../storage/object/record.js'
 import { reportError } from './errors.js'
 import type { GenerateCommandOptions } from './generate.js'
 import { GenerateProgressView, sizeText } from './generate-progress.js'
@@ -44,66 +44,43 @@ async function generateInWorld(
 
   const interruption = listenInWorld(world, launch)
   const view = options.quiet === true ? undefined : new GenerateProgressView(process.stderr)
-  let report: GenerateReport
+  let own: GenerationRecord
   try {
-    report = await together(world, () =>
-      generateDataset(workload, {
-        ranks: world.ranks,
-        share: { part: world.process, parts: world.processes },
-        localProcesses: world.localProcesses,
-        resume: options.resume ?? false,
-        signal: interruption.signal,
-        ...(view === undefined ? {} : { onProgress: (progress) => view.show(progress) }),
-      }),
+    own = await together(world, async () =>
+      generationRecord(
+        await generateDataset(workload, {
+          ranks: world.ranks,
+          share: { part: world.process, parts: world.processes },
+          localProcesses: world.localProcesses,
+          resume: options.resume ?? false,
+          signal: interruption.signal,
+          ...(view === undefined ? {} : { onProgress: (progress) => view.show(progress) }),
+        }),
+      ),
     )
   } finally {
     view?.end()
     interruption.end()
   }
-  report = await wholeReport(report, world)
-  if (options.quiet !== true) process.stderr.write(`${summary(report, workload, options.verbose ?? false)}\n`)
-  if (options.json === true) process.stdout.write(`${JSON.stringify(jsonReport(report, workload, world.ranks))}\n`)
+  const record = mergeGenerations((await world.gather(own)) ?? [own])
+  if (options.quiet !== true) process.stderr.write(`${summary(record, workload, options.verbose ?? false)}\n`)
+  if (options.json === true) process.stdout.write(`${JSON.stringify(jsonReport(record, workload, world.ranks))}\n`)
   return 0
 }
 
-/** What all processes did together. */
-async function wholeReport(own: GenerateReport, world: World): Promise<GenerateReport> {
-  const [files = 0, bytes = 0, cpuSeconds = 0, skipped = 0, threads = 0] = await world.reduce(
-    [own.files, own.bytes, own.cpuSeconds, own.skipped, own.threads],
-    'sum',
-  )
-  const [seconds = 0] = await world.reduce([own.seconds], 'max')
-  const objects = own.objects && (await world.gather(own.objects))
-  return { ...own, files, bytes, cpuSeconds, skipped, threads, seconds, ...(objects && { objects: mergeUploads(objects) }) }
-}
-
 /** The last line: what there is now, how fast it came, where it is. */
-function summary(report: GenerateReport, workload: Workload, verbose: boolean): string {
-  const { files, bytes, seconds, skipped, folder } = report
-  const kept = skipped > 0 ? `, kept ${skipped} complete ones` : ''
-  const line = `generated ${files} ${workload.dataset.format} files, ${sizeText(bytes)} in ${seconds.toFixed(1)} s (${rateText(bytes, seconds)})${kept}, in ${folder}`
+function summary(record: GenerationRecord, workload: Workload, verbose: boolean): string {
+  const { filesWritten, filesKept, bytesWritten, wallSeconds, cpuSeconds, threads, folder } = record
+  const kept = filesKept > 0 ? `, kept ${filesKept} complete ones` : ''
+  const line = `generated ${filesWritten} ${workload.dataset.format} files, ${sizeText(bytesWritten)} in ${wallSeconds.toFixed(1)} s (${rateText(bytesWritten, wallSeconds)})${kept}, in ${folder}`
   return verbose
-    ? `${line}\n${report.threads} threads, ${report.cpuSeconds.toFixed(1)} CPU seconds (${sizeText(bytes / Math.max(report.cpuSeconds, 1e-3))} a CPU second)`
+    ? `${line}\n${threads} threads, ${cpuSeconds.toFixed(1)} CPU seconds (${sizeText(bytesWritten / Math.max(cpuSeconds, 1e-3))} a CPU second)`
     : line
 }
 
 const rateText = (bytes: number, seconds: number): string => `${sizeText(bytes / Math.max(seconds, 1e-3))}/s`
 
-function jsonReport(report: GenerateReport, workload: Workload, ranks: number): Record<string, unknown> {
-  return {
-    schemaVersion,
-    command: 'generate',
-    configDigest: workload.source.configDigest,
-    semantics: workload.semantics,
-    ranks,
-    folder: report.folder,
-    format: workload.dataset.format,
-    filesWritten: report.files,
-    filesKept: report.skipped,
-    bytesWritten: report.bytes,
-    wallSeconds: report.seconds,
-    cpuSeconds: report.cpuSeconds,
-    threads: report.threads,
-    ...(report.objects && { objects: report.objects }),
-  }
+function jsonReport(record: GenerationRecord, workload: Workload, ranks: number): Record<string, unknown> {
+  const { source, semantics, dataset } = workload
+  return { schemaVersion, command: 'generate', configDigest: source.configDigest, semantics, ranks, format: dataset.format, ...record }
 }

@@ -61,6 +61,8 @@ export interface GenerateProgress {
 }
 
 export interface GenerateReport {
+  /** Files of this process's share, without indexes. */
+  readonly filesTotal: number
   /** Files written, without indexes. */
   readonly files: number
   /** Bytes in them. */
@@ -77,12 +79,27 @@ export interface GenerateReport {
   readonly objects?: UploadsRecord
 }
 
+/** A generation that has ended, in whatever way. */
+export interface Generation {
+  /** What there was to its end. */
+  readonly report: GenerateReport
+  /** Why it ended before its time: a RunError with exit code 130 when it was stopped. */
+  readonly failure?: Error
+}
+
+/** As {@link runGeneration}; throws also what it ended with. */
+export async function generateDataset(workload: Workload, options: GenerateOptions): Promise<GenerateReport> {
+  const { report, failure } = await runGeneration(workload, options)
+  if (failure !== undefined) throw failure
+  return report
+}
+
 /**
  * Generates the data set of a workload under DLIO's names, in DLIO's folders, with DLIO's dimensions and fresh random content. A file gets
  * its name when it is complete; one that was there is replaced, as DLIO does. Throws ConfigError before anything is touched (storage,
- * format or element type that cannot be generated), StorageError for what the file system refuses, RunError with exit code 130 when stopped.
+ * format or element type that cannot be generated); resolves with the StorageError of what the storage refuses, and RunErrors.
  */
-export async function generateDataset(workload: Workload, options: GenerateOptions): Promise<GenerateReport> {
+export async function runGeneration(workload: Workload, options: GenerateOptions): Promise<Generation> {
   const location = dataLocation(workload)
   const files = generatedFiles(workload)
   const bytesPerFile = checkedFileBytes(workload, options.formatsModule)
@@ -92,17 +109,13 @@ export async function generateDataset(workload: Workload, options: GenerateOptio
   // Image libraries encode in libuv's pool, one file a thread.
   if (workload.dataset.format === 'jpeg') process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, threads))
   const control = GenerateControl.create(threads)
-  throwIfStopped(control, filesTotal, options.signal)
+  const isStopped = () => options.signal?.aborted === true
   const sink = isObjectLocation(location) ? await openSink(location, workload, control) : undefined
   const folder = sink?.folder ?? localPath(location)
 
   const beginMs = performance.now()
   const cpuBegin = process.cpuUsage()
   const secondsSoFar = (): number => (performance.now() - beginMs) / 1000
-  for (const relative of sink === undefined ? dataFolders(workload) : []) {
-    const path = join(folder, relative)
-    attempt(path, 'create folder', () => makeFolders(path))
-  }
   const report = (): void =>
     options.onProgress?.({
       filesTotal,
@@ -112,28 +125,43 @@ export async function generateDataset(workload: Workload, options: GenerateOptio
       bytesPerFile,
       seconds: secondsSoFar(),
     })
-  const poll = setInterval(report, pollMs)
-  try {
-    const task = { workload, ranks: options.ranks, folder, resume: options.resume ?? false, share, formatsModule: options.formatsModule }
-    await runThreads(control, threads, task, options.signal, sink && { sink, fileBytes: bytesPerFile ?? sampleBytes(workload) })
-  } finally {
-    clearInterval(poll)
-    if (sink === undefined) removeUnfinished(control, threads, folder, files, workload.dataset.format)
+  const make = async (): Promise<void> => {
+    for (const relative of sink === undefined ? dataFolders(workload) : []) {
+      const path = join(folder, relative)
+      attempt(path, 'create folder', () => makeFolders(path))
+    }
+    const poll = setInterval(report, pollMs)
+    try {
+      const task = { workload, ranks: options.ranks, folder, resume: options.resume ?? false, share, formatsModule: options.formatsModule }
+      await runThreads(control, threads, task, options.signal, sink && { sink, fileBytes: bytesPerFile ?? sampleBytes(workload) })
+    } finally {
+      clearInterval(poll)
+      if (sink === undefined) removeUnfinished(control, threads, folder, files, workload.dataset.format)
+    }
   }
-  throwIfStopped(control, filesTotal, options.signal)
-  report()
+  const failed = isStopped() ? await sink?.close() : await make().then(() => undefined, toError)
+  // Nothing was touched yet.
+  if (failed instanceof ConfigError) throw failed
+  const failure = isStopped() ? stoppedError(control, filesTotal) : failed
+  if (failure === undefined) report()
   const cpu = process.cpuUsage(cpuBegin)
   return {
-    files: control.read('filesWritten'),
-    bytes: control.read('bytesComplete'),
-    seconds: secondsSoFar(),
-    cpuSeconds: (cpu.user + cpu.system) / 1e6,
-    skipped: control.read('filesSkipped'),
-    threads,
-    folder,
-    ...(sink && { objects: sink.record() }),
+    report: {
+      filesTotal,
+      files: control.read('filesWritten'),
+      bytes: control.read('bytesComplete'),
+      seconds: secondsSoFar(),
+      cpuSeconds: (cpu.user + cpu.system) / 1e6,
+      skipped: control.read('filesSkipped'),
+      threads,
+      folder,
+      ...(sink && { objects: sink.record() }),
+    },
+    ...(failure && { failure }),
   }
 }
+
+const toError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
 
 /** Size of a typical file. Everything that a format or an element type cannot do is found here, before the first folder is made. */
 function checkedFileBytes(workload: Workload, formatsModule: string | undefined): number | null {
@@ -157,10 +185,9 @@ async function openSink(location: ObjectLocation, workload: Workload, control: G
   return new sinks.ObjectSink(await connect(resolveTarget(location, workload.storage.options)), control)
 }
 
-function throwIfStopped(control: GenerateControl, filesTotal: number, signal: AbortSignal | undefined): void {
-  if (signal?.aborted !== true) return
+function stoppedError(control: GenerateControl, filesTotal: number): RunError {
   const complete = control.read('filesWritten') + control.read('filesSkipped')
-  throw new RunError(`interrupted: ${complete} of ${filesTotal} files are complete; --resume goes on from there`, 130)
+  return new RunError(`interrupted: ${complete} of ${filesTotal} files are complete; --resume goes on from there`, 130)
 }
 
 /** Runs all threads to their end. Throws the first failure, once no thread is left that could write. */

@@ -19,7 +19,10 @@ export type { JobOptions, JobOutcome } from './types.js'
 
 const noProfiler: Profiler = { stop: async () => [] }
 
-/** Runs a job. Throws ConfigError and RunError with exit code 2 before anything is touched, other errors with 1. An interrupted job resolves with a partial result. */
+/**
+ * Runs a job. Throws ConfigError and RunError with exit code 2 before anything is touched, other errors with 1. An
+ * interrupted job resolves with a partial result.
+ */
 export async function runJob(options: JobOptions): Promise<JobOutcome> {
   const { workload, world } = options
   await agreeOnWork(world, workload)
@@ -63,7 +66,12 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
     // DLIO's own words, at DLIO's place; people at a terminal get the plan's warning, which has the numbers.
     const uncached = access.direct || access.objects !== undefined
     if (isFirst && trains && fitsInMemory(workload, uncached)) dlioLog.event({ type: 'cacheWarning', atMs: Date.now() })
-    if (generates) await generate(options, log)
+    const generated = generates ? await generate(options, log) : undefined
+    if (generated?.end) {
+      const { endEarly } = lazily<typeof import('./end-early.js')>('job/end-early.js')
+      const place = { folder: access.folder, direct: access.direct }
+      return await endEarly(options, { access: place, log, beginMs }, { ...generated, end: generated.end })
+    }
     if (!trains && !only) return { lateWarnings: [] }
     const objects =
       trains && access.objects && (await lazily<typeof import('./objects.js')>('job/objects.js').openObjects(access.objects, workload))
@@ -82,6 +90,7 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
           },
           beginMs,
           profiler,
+          generation: generated?.record,
         })
       } finally {
         await profiler.stop()

@@ -1,5 +1,6 @@
 // The records of all processes of a job as one.
 import type { ProcessPlace, World } from '../cluster/world.js'
+import { mergeGenerations } from '../dataset/generation-record.js'
 import type { IoRecord, RunRecord } from '../metrics/records.js'
 import { mergeCheckpointObjects, mergeLatencies, mergeObjects } from '../storage/object/record.js'
 
@@ -53,6 +54,7 @@ export function mergeRecords(records: readonly RunRecord[], places: readonly Pic
     hosts: records
       .filter((_, i) => places.findIndex(({ hostIndex }) => hostIndex === places[i]!.hostIndex) === i)
       .flatMap(({ hosts }) => hosts),
+    ...(first.generation && { generation: mergeGenerations(records.flatMap(({ generation }) => generation ?? [])) }),
     io: mergeIo(records.map(({ io }) => io)),
     ...(checkpointBytesWritten > 0 ? { checkpointBytesWritten } : {}),
     ...(first.checkpointObjects && {

@@ -31,7 +31,8 @@ export async function measure(options: JobOptions, session: Session): Promise<Jo
     })
   const { plan, host } = prepared
   const objects = session.access.objects?.opened()
-  const own = runRecord({ plan, engine: measured, host, beginMs: session.beginMs, endMs: Date.now(), meminfo, objects })
+  const { beginMs, generation } = session
+  const own = runRecord({ plan, engine: measured, host, beginMs, endMs: Date.now(), meminfo, objects, generation })
   const saved = await save(options, session, prepared, { own, complete: measured.complete, lateWarnings })
   return { ...saved, hangs: measured.hangs }
 }

@@ -1,4 +1,5 @@
 // From what the engine measured to the record that metrics and outputs are made from.
+import type { GenerationRecord } from '../dataset/generation-record.js'
 import type { EngineResult } from '../engine/run.js'
 import type { EpochRecord, HostRecord, RunRecord } from '../metrics/records.js'
 import { cpusAvailable } from '../output/host.js'
@@ -15,10 +16,12 @@ export interface Measured {
   readonly meminfo: ReadonlyMap<number, HostRecord['meminfo']>
   /** Of runs on object storage. */
   readonly objects?: ObjectsOpened | undefined
+  /** Of jobs that made their data set first. */
+  readonly generation?: GenerationRecord | undefined
 }
 
 /** CPU seconds and memory are those of the whole process, generation included if it was part of it. */
-export function runRecord({ plan, engine, host, beginMs, endMs, meminfo, objects }: Measured): RunRecord {
+export function runRecord({ plan, engine, host, beginMs, endMs, meminfo, objects, generation }: Measured): RunRecord {
   const { user, system } = process.cpuUsage()
   const opened = objects && engine.objects && objectsRecord(objects, engine.objects)
   return {
@@ -30,6 +33,7 @@ export function runRecord({ plan, engine, host, beginMs, endMs, meminfo, objects
     stepsPerEval: plan.valid.steps,
     samplesPerEpoch: plan.train.samplesPerEpoch,
     samplesPerEval: plan.valid.samplesPerEpoch,
+    ...(generation && { generation }),
     io: opened ? { ...engine.io, retries: retriesOf(opened) } : engine.io,
     ...(opened && { objects: opened }),
     ...(engine.checkpointObjects && { checkpointObjects: engine.checkpointObjects }),

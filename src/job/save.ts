@@ -21,11 +21,18 @@ import type { JobOptions, JobOutcome, Session } from './types.js'
 interface Own {
   readonly own: RunRecord
   readonly complete: boolean
+  /** Why it is not complete; a signal unless given. */
+  readonly interruption?: string
   readonly lateWarnings: readonly Warning[]
 }
 
 /** Collective. Of an interrupted run only the partial result is written. Throws StorageError. */
-export async function save(options: JobOptions, { access, logs }: Session, prepared: Prepared, measured: Own): Promise<JobOutcome> {
+export async function save(
+  options: JobOptions,
+  { access, logs }: { readonly access: Session['access']; readonly logs: Pick<Session['logs'], 'all'> },
+  prepared: Pick<Prepared, 'plan' | 'warnings'>,
+  measured: Own,
+): Promise<JobOutcome> {
   const { workload, world: job } = options
   const { plan } = prepared
   const { own } = measured
@@ -48,7 +55,7 @@ export async function save(options: JobOptions, { access, logs }: Session, prepa
     summary,
     work: workFacts(workload),
     warnings: [...options.warnings, ...prepared.warnings, ...lateWarnings],
-    ...(!complete && { interruption: 'interrupted by a signal' }),
+    ...(!complete && { interruption: measured.interruption ?? 'interrupted by a signal' }),
     ...(complete && !only && job.process === 0 && { orderDigest: runDigest(plan) }),
   })
   if (complete) await saveDlioFiles(options.outputFolder, { record, summary, workload, world }, own, job, log)

@@ -2,6 +2,7 @@
 import type { World } from '../cluster/world.js'
 import type { Warning, Workload } from '../config/workload.js'
 import type { GenerateProgress } from '../dataset/generate.js'
+import type { GenerationRecord } from '../dataset/generation-record.js'
 import type { EngineProgress } from '../engine/run.js'
 import type { RunRecord } from '../metrics/records.js'
 import type { Summary } from '../metrics/summary.js'
@@ -58,4 +59,6 @@ export interface Session {
   readonly logs: { readonly all: RunLog; readonly people: RunLog; readonly alarms: RunLog }
   readonly beginMs: number
   readonly profiler: Profiler
+  /** What this process made of the data set before. */
+  readonly generation?: GenerationRecord | undefined
 }

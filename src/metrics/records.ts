@@ -1,5 +1,6 @@
 // What the engine measures, and all that metrics are computed from. Times of day are milliseconds since the epoch (fractional), durations milliseconds.
 
+import type { GenerationRecord } from '../dataset/generation-record.js'
 import type { CheckpointObjectsRecord, ObjectsRecord } from '../storage/object/record.js'
 
 /** The steps of one block of training, or of one evaluation, of one rank. The three lists have one entry per step. */
@@ -84,6 +85,8 @@ export interface RunRecord {
   /** Samples in one epoch's training, or one evaluation, of all ranks; where absent every step has a full batch. */
   readonly samplesPerEpoch?: number
   readonly samplesPerEval?: number
+  /** Of jobs that made their data set first. */
+  readonly generation?: GenerationRecord
   readonly io: IoRecord
   /** Of runs on object storage. */
   readonly objects?: ObjectsRecord

@@ -221,6 +221,7 @@ function phaseSummary(
     .sort((a, b) => a.auPercent - b.auPercent)
   const overallSamplesPerSecond = samples > 0 ? perSecond(samples, seconds) : undefined
   const need = settings.excludeStartSteps + settings.excludeEndSteps + 1
+  const epochs = largest(ofRanks.map((rank) => rank.epochs))
   return {
     ...(auPercent === undefined
       ? {}
@@ -236,7 +237,7 @@ function phaseSummary(
     samplesPerSecondByEpoch: figures.samplesPerSecond,
     targetAuPercent: settings.targetAuPercent,
     ...(byAu.length > 0 ? { slowestRank: byAu[0]!, fastestRank: byAu.at(-1)! } : {}),
-    epochs: largest(ofRanks.map((rank) => rank.epochs)),
+    epochs,
     steps,
     samples,
     seconds,
@@ -247,7 +248,7 @@ function phaseSummary(
       steps: steps - measuredSteps,
       measuredSteps,
     },
-    ...(measuredSteps === 0 ? { tooFewSteps: { need, have: largest(ofRanks.map((rank) => rank.longest)) } } : {}),
+    ...(measuredSteps === 0 && epochs > 0 ? { tooFewSteps: { need, have: largest(ofRanks.map((rank) => rank.longest)) } } : {}),
   }
 }
 

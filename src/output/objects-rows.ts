@@ -19,10 +19,14 @@ export function objectsRows({
   const reading = endpoints.reduce((sum, endpoint) => sum + endpoint.requests, 0)
   const others = Object.entries({ ...requests, get: requests.get - reading }).filter(([, count]) => count > 0)
   const asked = others.map(([kind, count]) => `${grouped(count)} ${kind.toUpperCase()}`).join(', ')
-  const causes = Object.entries(retries)
-  const again = causes.length === 0 ? 'no retries' : `retries: ${causes.map(([cause, count]) => `${grouped(count)} ${cause}`).join(', ')}`
-  rows.push(['Other requests', `${asked === '' ? 'none' : asked}; ${again}`])
+  rows.push(['Other requests', `${asked === '' ? 'none' : asked}; ${retriesText(retries)}`])
   return rows
+}
+
+/** `no retries`, or how many for which cause. */
+export function retriesText(retries: ObjectsRecord['retries']): string {
+  const causes = Object.entries(retries).map(([cause, count]) => `${grouped(count)} ${cause}`)
+  return causes.length === 0 ? 'no retries' : `retries: ${causes.join(', ')}`
 }
 
 function endpointText({ endpoint, requests, bytes, failures, firstByteUs, totalUs }: EndpointRecord): string {

@@ -54,6 +54,8 @@ export interface Result {
   /** The framework profile in effect; absent where DLIO's mapping was. */
   readonly profile?: FrameworkProfile
   readonly world: World
+  /** Making the data set, where the job did; absent otherwise. */
+  readonly generation?: RunRecord['generation']
   readonly train?: PhaseSummary
   readonly evaluation?: PhaseSummary
   /** `bytesWritten`: of all files of this process, framing included. `objects`: of checkpoints in object storage. */
@@ -118,6 +120,7 @@ export function buildResult(input: ResultInput): Result {
     framework: { name: workload.framework, reason: workload.frameworkReason },
     ...(workload.profile === null ? {} : { profile: workload.profile }),
     world: { ranks: input.world.ranks, hosts: input.world.hosts },
+    ...(record.generation && { generation: record.generation }),
     ...(summary.train ? { train: summary.train } : {}),
     ...(summary.evaluation ? { evaluation: summary.evaluation } : {}),
     ...(save || load || record.checkpointObjects ? { checkpoint: { ...summary.checkpoint, ...writtenCheckpoints(record) } } : {}),

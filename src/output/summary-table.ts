@@ -1,13 +1,14 @@
 // The short table at the end of a run: what a person wants to know, in the order in which it is asked.
 import type { Warning } from '../config/workload.js'
+import type { GenerationRecord } from '../dataset/generation-record.js'
 import type { RunRecord } from '../metrics/records.js'
 import type { CheckpointSummary, PhaseSummary, Summary } from '../metrics/summary.js'
-import { objectsRows } from './objects-rows.js'
+import { objectsRows, retriesText } from './objects-rows.js'
 import { binaryBytes, decimalBytes, grouped, type Palette, paletteFor, printable, shortDuration, shortNumber } from './text.js'
 
 export interface SummaryTableInput {
   readonly summary: Summary
-  readonly record: Pick<RunRecord, 'io' | 'client' | 'objects'>
+  readonly record: Pick<RunRecord, 'io' | 'client' | 'objects' | 'generation'>
   /** Warnings of configuration and plan; the summary's are added. */
   readonly warnings: readonly Warning[]
   /** Where the files are; absent where none were written. */
@@ -26,6 +27,7 @@ export function renderSummary(input: SummaryTableInput): string {
   const palette = input.palette ?? paletteFor(false, {})
   const rows: [string, string][] = []
   if (input.interruption !== undefined) rows.push(['Interrupted', palette.bad(`${printable(input.interruption)}; figures are of a part`)])
+  if (record.generation) rows.push(['Generated', generationText(record.generation)])
   if (summary.train) rows.push(...phaseRows('Training', 'AU', summary.train, palette), ...throughputRows(summary))
   if (summary.timeSplit) {
     const { wallSeconds, waitingPercent, computingPercent, restPercent } = summary.timeSplit
@@ -37,7 +39,7 @@ export function renderSummary(input: SummaryTableInput): string {
   if (summary.checkpoint.load) rows.push(['Checkpoints loaded', checkpointText(summary.checkpoint.load)])
   if (record.objects) rows.push(...objectsRows(record.objects))
   rows.push(['Client', clientText(record)])
-  if (summary.train) {
+  if (summary.train && summary.train.epochs > 0) {
     const { boundBy, reason, advice } = summary.verdict
     rows.push(['Bound by', `${palette.bold(boundBy)}: ${reason}`])
     if (advice !== undefined) rows.push(['To change that', advice])
@@ -53,6 +55,7 @@ export function renderSummary(input: SummaryTableInput): string {
 const percent = (value: number) => `${value.toFixed(1)} %`
 
 function phaseRows(name: string, title: string, phase: PhaseSummary, palette: Palette): [string, string][] {
+  if (phase.epochs === 0) return [[name, 'none']]
   const { auPercent, meetsTarget, targetAuPercent, slowestRank, fastestRank, excluded, tooFewSteps } = phase
   const rows: [string, string][] = []
   if (auPercent !== undefined) {
@@ -89,6 +92,13 @@ function throughputRows({ train, settings, storageBytesPerSecond }: Summary): [s
       `${decimalBytes(storageBytesPerSecond)}/s (${binaryBytes(storageBytesPerSecond)}/s) asked of the storage over all epochs`,
     ])
   return rows
+}
+
+function generationText({ filesTotal, filesWritten, filesKept, bytesWritten, wallSeconds, objects }: GenerationRecord): string {
+  const of = filesWritten + filesKept < filesTotal ? `${grouped(filesWritten)} of ${grouped(filesTotal)}` : grouped(filesWritten)
+  const asked = objects === undefined ? '' : `; ${grouped(objects.requests.put)} PUT, ${retriesText(objects.retries)}`
+  const rate = wallSeconds > 0 ? ` (${decimalBytes(bytesWritten / wallSeconds)}/s)` : ''
+  return `${of} files, ${decimalBytes(bytesWritten)} in ${shortDuration(wallSeconds)}${rate}${asked}`
 }
 
 function checkpointText(summary: CheckpointSummary): string {

@@ -1,10 +1,11 @@
 // Ctrl-C while an object store keeps an upload waiting: the command ends soon and in order, and nothing half-written stays.
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { before, describe, type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { GenerationRecord } from '#src/dataset/generation-record.js'
 import { type Front, type Options, type Service, startFront } from '../storage/services.js'
 import { cleanEnvironment, objectsBelow, openUploads, providers, type Refusal } from '../storage/upload-requests.js'
 import { driver, scratchFolder, startDriver, workloadFile } from './driver.js'
@@ -29,6 +30,13 @@ const dataset = (uri: string, options: Options) => ({
   dataset: { data_folder: uri, format: 'npz', num_files_train: 40, record_length_bytes: 16 * MiB },
   reader: { batch_size: 1 },
 })
+
+/** What the tests look at of a result. */
+interface Partial {
+  readonly interruption: string
+  readonly generation: GenerationRecord
+  readonly train: { readonly epochs: number }
+}
 
 /** A front that takes the requests of a kind in and never answers, unless it is told to. */
 async function holding(service: Service, holds: (request: IncomingMessage) => boolean) {
@@ -172,6 +180,60 @@ for (const { name, start, isPart, completes, abandons, denied } of providers)
       assertInterrupted(ended)
       assert.match(ended.stderr, /interrupted: \d+ of 40 files are complete/)
       await assertNothingStays(uri, front)
+    })
+
+    const generationOf = ({ output }: Pick<Ended, 'output'>) =>
+      JSON.parse(readFileSync(join(output, 'result.partial.json'), 'utf8')) as Partial
+
+    check('a run that is interrupted while it uploads its data set counts what there is in its partial result', async (service, uri) => {
+      let parts = 0
+      // Some files come through whole.
+      const front = await holding(service, (request) => isPart(request) && parts++ > 12)
+      const ended = await interrupt('run', dataset(uri, front.options), front.holdsOne)
+      assertInterrupted(ended)
+      assertPartial(ended)
+      const { interruption, generation, train } = generationOf(ended)
+      assert.equal(interruption, 'interrupted by a signal while the data set was made')
+      assert.equal(train.epochs, 0)
+      const objects = await objectsBelow(uri, service.options)
+      assert.deepEqual([generation.filesWritten, generation.filesTotal], [Object.keys(objects).length, 40])
+      assert.equal(
+        generation.bytesWritten,
+        Object.values(objects).reduce((sum, bytes) => sum + bytes, 0),
+      )
+      assert.equal(generation.objects!.uploads[0]!.endpoint, front.endpoint)
+      assert.ok(generation.objects!.uploads[0]!.bytes >= 2 * 5 * MiB, 'parts of unfinished objects count')
+      assert.match(ended.stderr, /^Generated +\d+ of 40 files, .* PUT, no retries$/m)
+      if (name === 'S3') assert.deepEqual(await openUploads(service, uri), [])
+    })
+
+    check('where the store fails while a run uploads its data set, the partial result says so and the run fails', async (service, uri) => {
+      let parts = 0
+      const front = await holding(service, (request) => isPart(request) && parts++ > 12)
+      front.release(denied)
+      const output = join(folder, `out-${runs++}`)
+      const path = workloadFile(folder, dataset(uri, front.options), `w${runs}.yaml`)
+      const { code, stderr } = await driver(['run', path, '--output', output], { env: cleanEnvironment })
+      assert.equal(code, 1, stderr)
+      const [message] = /^error: (.*)$/m.exec(stderr)!.slice(1)
+      const { interruption, generation } = generationOf({ output })
+      assert.equal(interruption, `the data set was not made: ${message}`)
+      assert.equal(generation.filesWritten, Object.keys(await objectsBelow(uri, service.options)).length)
+      // Pieces of Google's uploads are its library's.
+      if (name !== 'Google') assert.ok(generation.objects!.uploads[0]!.failures > 0)
+      assert.ok(!existsSync(join(output, 'summary.json')))
+    })
+
+    check('a run that has uploaded its data set says in its result what that took', async (service, uri) => {
+      const output = join(folder, `out-${runs++}`)
+      const { dataset: files, ...rest } = dataset(uri, service.options)
+      const path = workloadFile(folder, { ...rest, dataset: { ...files, num_files_train: 3 } }, `w${runs}.yaml`)
+      const { code, stderr } = await driver(['run', path, '--output', output, '-q'], { env: cleanEnvironment })
+      assert.equal(code, 0, stderr)
+      const { generation } = JSON.parse(readFileSync(join(output, 'result.json'), 'utf8')) as Partial
+      const bytes = Object.values(await objectsBelow(uri, service.options)).reduce((sum, size) => sum + size, 0)
+      assert.deepEqual([generation.filesWritten, generation.bytesWritten], [3, bytes])
+      assert.equal(generation.objects!.uploads[0]!.bytes, bytes)
     })
   })
 

@@ -1,11 +1,11 @@
 // Ctrl-C: partial results, no summary, nothing left behind.
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { driver, scratchFolder, startDriver, workloadFile } from './driver.js'
+import { bin, driver, scratchFolder, startDriver, workloadFile } from './driver.js'
 
 for (const ranks of [1, 20])
   test(`an interrupted run of ${ranks} rank(s) leaves result.partial.json, no summary.json, and exits with 130`, async () => {
@@ -32,6 +32,54 @@ for (const ranks of [1, 20])
     const partial = JSON.parse(fs.readFileSync(join(out, 'result.partial.json'), 'utf8')) as Record<string, unknown>
     assert.equal(partial.semantics, 'mlcommons')
   })
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  test(`a run that gets ${signal} while it generates leaves result.partial.json with the files that are complete, and exits with 130`, async () => {
+    const folder = scratchFolder('interrupt-generation', true)
+    const data = join(folder, 'data', 'train')
+    const config = workloadFile(folder, {
+      workflow: { train: true },
+      dataset: { format: 'npz', data_folder: join(folder, 'data'), num_files_train: 1_000_000, record_length_bytes: 1024 },
+      reader: { batch_size: 1 },
+    })
+    const out = join(folder, 'out')
+    const child = startDriver(['run', config, '--generate', '--output', out])
+    while (!(fs.existsSync(data) && fs.readdirSync(data).some((name) => name.endsWith('.npz'))))
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    child.kill(signal)
+    const [code] = (await once(child, 'exit')) as [number]
+    assert.equal(code, 130)
+    assert.deepEqual(fs.readdirSync(out).sort(), ['dlio.log', 'result.partial.json'])
+    const { complete, interruption, generation, warnings } = JSON.parse(fs.readFileSync(join(out, 'result.partial.json'), 'utf8'))
+    assert.deepEqual([complete, interruption], [false, 'interrupted by a signal while the data set was made'])
+    assert.deepEqual(warnings, [])
+    const files = fs.readdirSync(data)
+    assert.deepEqual([generation.filesWritten, generation.filesTotal], [files.length, 1_000_000])
+    assert.equal(
+      generation.bytesWritten,
+      files.reduce((sum, name) => sum + fs.statSync(join(data, name)).size, 0),
+    )
+  })
+
+test('a run whose data set does not fit on its disk fails, and its partial result says how far it came', () => {
+  // The shell limits the size of files: the same way out of write() as a full disk.
+  const folder = scratchFolder('full-disk')
+  const config = workloadFile(folder, {
+    workflow: { train: true },
+    dataset: { format: 'npz', data_folder: join(folder, 'data'), num_files_train: 4, record_length_bytes: 4_000_000 },
+    reader: { batch_size: 1 },
+  })
+  const out = join(folder, 'out')
+  const command = `ulimit -f 1000; exec "${process.execPath}" "${bin}" run "${config}" --generate --output "${out}"`
+  const { status, stderr } = spawnSync('bash', ['-c', command], { encoding: 'utf8' })
+  assert.equal(status, 1, stderr)
+  assert.match(stderr, /^error: .*img_\d_of_4\.npz: cannot write: .*EFBIG/m)
+  assert.deepEqual(fs.readdirSync(out).sort(), ['dlio.log', 'result.partial.json'])
+  const { complete, interruption, generation } = JSON.parse(fs.readFileSync(join(out, 'result.partial.json'), 'utf8'))
+  assert.equal(complete, false)
+  assert.match(interruption, /^the data set was not made: .*EFBIG/)
+  assert.deepEqual([generation.filesWritten, generation.filesTotal], [0, 4])
+})
 
 test('a run whose storage hangs ends within seconds of Ctrl-C, with a partial result', async () => {
   const folder = scratchFolder('hang')
