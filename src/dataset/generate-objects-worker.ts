@@ -42,7 +42,8 @@ async function generateObjects(task: GenerateObjectsTask, control: GenerateContr
     return sizes[0] === plannedBytes && sizes.every((size) => size >= 0)
   }
 
-  for (let i = control.claimFile(); i < files.count && !control.stopped; i = control.claimFile()) {
+  const nextFile = () => task.share.part + task.share.parts * control.claimFile()
+  for (let i = nextFile(); i < files.count && !control.stopped; i = nextFile()) {
     const name = files.name(i)
     const spec = fileSpec(workload, dimensions.dims(i), i)
     const beside = sideFiles(workload.dataset.format, name)
