@@ -70,6 +70,8 @@ export async function startProxy(options: ProxyServerOptions = {}): Promise<Test
       answer.pipe(response)
     })
     onward.on('error', () => (response.headersSent ? response.destroy() : response.writeHead(502, { 'content-length': 0 }).end()))
+    // A client that is gone sends no end.
+    response.on('close', () => onward.destroy())
     request.pipe(onward)
   }
   const openTunnel = (request: http.IncomingMessage, socket: Socket, head: Buffer) => {
@@ -126,6 +128,7 @@ export async function startProxy(options: ProxyServerOptions = {}): Promise<Test
 /** For a proxy all of whose tunnels end at one server. */
 export const leadTo = (server: https.Server) => (socket: Socket) => {
   const onward = net.connect((server.address() as AddressInfo).port, '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'))
+  socket.on('close', () => onward.destroy())
   onward
     .on('error', () => {})
     .pipe(socket)

@@ -227,6 +227,8 @@ export async function startFront(endpoint: string, tls?: Certificate, spoil: Spo
       answer.pipe(response)
     })
     onward.on('error', () => response.destroy())
+    // A client that is gone sends no end: what it had begun would keep the connection, and with it the tests.
+    response.on('close', () => onward.destroy())
     request.pipe(onward)
   }
   const server = tls === undefined ? http.createServer(handle) : https.createServer({ key: tls.key, cert: tls.cert }, handle)
