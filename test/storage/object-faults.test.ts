@@ -317,10 +317,24 @@ test('a server that ignores ranges is refused unless the object is no longer tha
   const ignore: Fault = {
     edit: (answer) => Object.assign(answer, { status: 200, headers: { 'Content-Length': '40000', ETag: '"e"' }, body: content }),
   }
-  assertFails(
-    await read(always(ignore), { options: { requestBytes: 8000, partBytes: 8000, partsInFlight: 2 } }),
-    /the server ignores ranges: bytes=0-7999 was asked for/,
-  )
+  const asked =
+    /GET of bytes=0-7999 at http:\S+: the server ignores ranges: bytes=0-7999 was asked for, the answer is the whole object \(status 200\) of 40000 bytes; /
+  for (const [options, remedy] of [
+    [
+      { requestBytes: 8000, partBytes: 8000, partsInFlight: 2 },
+      /leave out storage\.storage_options\.part_size, so that objects are read whole \[badResponse\]/,
+    ],
+    [{ requestBytes: 8000, partBytes: 8000, partsInFlight: 1 }, /leave out storage\.storage_options\.part_size/],
+    [
+      { requestBytes: 8000, access: 'ranges' },
+      /use a format that is read whole, --semantics mlcommons and no profile, or another server \[badResponse\]/,
+    ],
+  ] as const) {
+    const refused = await read(always(ignore), { options })
+    assertFails(refused, asked)
+    assertFails(refused, remedy)
+    assert.deepEqual(refused.retries, {}, 'it will not be otherwise at the next attempt')
+  }
   const { bytes } = await read(always(ignore), { options: { requestBytes: 50_000, partBytes: 50_000, partsInFlight: 2 } })
   assert.deepEqual(bytes, content)
   // As rclone's server answers ranges.
@@ -328,6 +342,17 @@ test('a server that ignores ranges is refused unless the object is no longer tha
     options: { requestBytes: 8000, partBytes: 8000, partsInFlight: 2 },
   })
   assert.deepEqual(statusOnly.bytes, content)
+})
+
+test('where an answer breaks off and the server ignores ranges, that is said at once', async () => {
+  let answers = 0
+  const whole: Fault['edit'] = (answer) => {
+    answers++
+    Object.assign(answer, { status: 200, headers: { 'Content-Length': '40000', ETag: '"e"' }, body: content })
+  }
+  const result = await read((number) => (number === 0 ? { cutAt: 12_000 } : { edit: whole }))
+  assertFails(result, /the server ignores ranges: .* an answer broke off before, and without ranges the rest cannot be asked for/)
+  assert.equal(answers, 1)
 })
 
 test('redirects are followed, with another region signed for; tokens are not carried to other hosts', async () => {

@@ -241,12 +241,25 @@ for (const sendsBy of [301, 307] as const)
     })
   })
 
-test('ranges that a server ignores end the run with what was asked and what came', async () => {
-  const server = await startPeculiarS3({ ranges: 'ignored' })
-  const work = { options: { ...inParts, s3_max_attempts: 2 }, dataset: large }
-  await generate(server, work)
-  const ran = await run(server, work)
-  assert.equal(ran.code, 1)
-  assert.match(ran.stderr, /the server ignores ranges: bytes=0-65535 was asked for, the answer is the whole object/)
-  assert.equal(fs.existsSync(join(folder, `out-${runs}`, 'summary.json')), false)
-})
+const rangeless: readonly [string, Work, string][] = [
+  ['parts', { options: inParts, dataset: large }, 'leave out storage.storage_options.part_size, so that objects are read whole'],
+  [
+    'single samples',
+    { dataset: { format: 'hdf5', ...large }, args: ['--semantics', 'upstream'] },
+    'use a format that is read whole, --semantics mlcommons and no profile',
+  ],
+]
+for (const [what, work, remedy] of rangeless)
+  test(`ranges of ${what} that a server ignores end the run at once, with what was asked, what came, and what to do`, async () => {
+    const server = await startPeculiarS3({ ranges: 'ignored' })
+    await generate(server, work)
+    const ran = await run(server, work)
+    assert.equal(ran.code, 1)
+    assert.match(
+      ran.stderr,
+      /^error: s3:\S+: cannot read: GET of bytes=\d+-\d+ at http:\S+: the server ignores ranges: .* the answer is the whole object \(status 200\)/m,
+    )
+    assert.ok(ran.stderr.includes(remedy), ran.stderr)
+    assert.doesNotMatch(ran.stderr, /attempts/)
+    assert.equal(fs.existsSync(join(folder, `out-${runs}`, 'summary.json')), false)
+  })

@@ -198,10 +198,19 @@ export class Fetch implements ObjectRequest, BodySink, Retrying {
     if (!fits)
       throw new HttpFault(
         'badResponse',
-        `the server ignores ranges: ${this.range} was asked for, the answer is the whole object (status 200)${head.contentLength < 0 ? '' : ` of ${head.contentLength} bytes`}`,
+        `the server ignores ranges: ${this.range} was asked for, the answer is the whole object (status 200)${head.contentLength < 0 ? '' : ` of ${head.contentLength} bytes`}; ${this.wayAroundRanges()}`,
+        { retries: false },
       )
     this.object.pin(head, head.contentLength)
     this.bodyEnd = head.contentLength
+  }
+
+  /** What to do about a server without ranges. */
+  private wayAroundRanges(): string {
+    if (this.whole) return 'an answer broke off before, and without ranges the rest cannot be asked for'
+    if (this.end - this.begin === this.client.options.partBytes)
+      return 'leave out storage.storage_options.part_size, so that objects are read whole'
+    return 'what is read in pieces (single samples, footers, checkpoints) takes ranges: use a format that is read whole, --semantics mlcommons and no profile, or another server'
   }
 
   /** The range lies behind the end of the object. */

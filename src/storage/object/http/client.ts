@@ -67,7 +67,7 @@ export class HttpClient {
 
   constructor(
     private access: AccessGrant,
-    readonly options: Pick<ObjectReadOptions, 'connectTimeoutMs' | 'headTimeoutMs' | 'stallTimeoutMs' | 'stallBytes'>,
+    readonly options: Pick<ObjectReadOptions, 'connectTimeoutMs' | 'headTimeoutMs' | 'stallTimeoutMs' | 'stallBytes' | 'partBytes'>,
     readonly meters: ClientMeters,
     /** Number of the first endpoint to be used, so that several clients do not begin with the same. */
     start: number,
