@@ -25,13 +25,14 @@ const environment = ({ endpoint }: PeculiarS3): NodeJS.ProcessEnv => ({
 interface Work {
   readonly options?: object
   readonly dataset?: object
+  readonly workflow?: object
   readonly args?: string[]
   readonly generates?: boolean
 }
 
-const workload = ({ options, dataset, generates }: Work) => ({
+const workload = ({ options, dataset, workflow, generates }: Work) => ({
   framework: 'pytorch',
-  workflow: { generate_data: generates === true, train: true },
+  workflow: { generate_data: generates === true, train: true, ...workflow },
   ...(options === undefined ? {} : { storage: { storage_options: options } }),
   dataset: {
     data_folder: 's3://bucket/data',
@@ -113,13 +114,35 @@ for (const ifMatch of ['refused', 'never'] as const)
     assert.ok(result.objects!.retries.badResponse! <= 8)
   })
 
-for (const listing of ['first', 'refused', 'broken'] as const)
-  test(`all objects are listed where the second kind of listing is ${listing === 'first' ? 'unknown' : listing}`, async () => {
+for (const [listing, retries] of [
+  ['first', {}],
+  ['refused', {}],
+  ['broken', { serverError: 1 }],
+] as const)
+  test(`all objects are listed where the second kind of listing is ${listing === 'first' ? 'unknown' : listing}, which is found out at once`, async () => {
     const server = await startPeculiarS3({ listing, pageSize: 2 })
-    const result = await works(server, { options: { s3_max_attempts: 2 } })
-    assert.equal(result.io.samplesRead, 10)
-    assert.ok(result.objects!.requests.list >= 3)
+    const result = await works(server, { dataset: { num_files_eval: 2 }, workflow: { evaluation: true } })
+    assert.deepEqual([result.train!.samples, result.evaluation!.samples], [10, 4])
+    assert.deepEqual(result.objects!.retries, retries)
+    // One for the second kind where it fails, and no more of those; two objects a page.
+    const listings = server.requests.filter((line) => line.startsWith('GET /bucket?') || line.startsWith('GET /bucket/?'))
+    assert.equal(result.objects!.requests.list, listings.length)
+    const second = listings.filter((line) => line.includes('list-type=2'))
+    assert.equal(second.length, 1)
   })
+
+test('where both kinds of listing fail, the second is asked for again by the rule, and the error is its own', async () => {
+  const server = await startPeculiarS3({ listing: 'ill' })
+  await generate(server, {})
+  const ran = await run(server, { options: { s3_max_attempts: 3, retry_base_delay_ms: 1 } })
+  assert.equal(ran.code, 1)
+  assert.match(ran.stderr, /cannot list: .*HTTP 500, 3 attempts \(InternalError\)/)
+  const listings = server.requests.filter((line) => /^GET \/bucket\/?\?/.test(line))
+  assert.deepEqual(
+    listings.map((line) => (line.includes('list-type=2') ? 2 : 1)),
+    [2, 1, 2, 2, 1],
+  )
+})
 
 test('a server that lists the same page for ever is found out', async () => {
   const server = await startPeculiarS3({ listing: 'endless', pageSize: 2 })

@@ -7,8 +7,8 @@ export interface Peculiarities {
   /** Refuses requests that are signed for another region, as AWS words it, or with the region in the message only. */
   readonly region?: string
   readonly namesRegion?: 'element' | 'message'
-  /** `first`: knows no list-type=2 and answers as to ListObjects; `refused`: 501; `broken`: 500; `endless`: takes no notice of markers either. */
-  readonly listing?: 'first' | 'refused' | 'broken' | 'endless'
+  /** `first`: knows no list-type=2 and answers as to ListObjects; `refused`: 501; `broken`: 500; `ill`: 500 for both kinds; `endless`: takes no notice of markers either. */
+  readonly listing?: 'first' | 'refused' | 'broken' | 'ill' | 'endless'
   readonly mayList?: false
   /** Keys are listed percent-encoded, though nobody asked for that. */
   readonly encodesKeys?: true
@@ -181,7 +181,7 @@ class Exchange {
     if (odd.mayList === false) return this.refuse(403, 'AccessDenied')
     const isSecond = url.searchParams.get('list-type') === '2'
     if (isSecond && odd.listing === 'refused') return this.refuse(501, 'NotImplemented')
-    if (isSecond && odd.listing === 'broken') return this.refuse(500, 'InternalError')
+    if (odd.listing === 'ill' || (isSecond && odd.listing === 'broken')) return this.refuse(500, 'InternalError')
     const tells = isSecond && odd.listing === undefined
     const behind = odd.listing === 'endless' ? '' : (url.searchParams.get(tells ? 'continuation-token' : 'marker') ?? '')
     const prefix = url.searchParams.get('prefix') ?? ''

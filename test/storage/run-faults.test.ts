@@ -282,7 +282,11 @@ for (const provider of ['s3', 'azure', 'gcs'] as const)
           io.retries,
           Object.values(retries).reduce((sum, count) => sum + count, 0),
         )
-        assert.deepEqual([objects!.requests.list, objects!.requests.get], [store.seen.filter(({ kind }) => kind === 'list').length, files])
+        // S3's older listing is `other` to the store, which has none.
+        const listings = store.seen.filter(
+          ({ kind, key, request }) => kind === 'list' || (kind === 'other' && key === '' && request.method === 'GET'),
+        )
+        assert.deepEqual([objects!.requests.list, objects!.requests.get], [listings.length, files])
       })
 
     test('a connection that breaks at each byte of an object: every object arrives whole', async () => {

@@ -17,24 +17,28 @@ export interface ListedPage {
 export class S3Listing {
   /** Whether the last page was refused as by a server that does not know the second kind of listing, or not well. */
   mayKnowFirstOnly = false
-  #isFirst = false
+  /** Whether pages are those of ListObjects. */
+  isFirst: boolean
 
   constructor(
     private readonly client: S3Client,
     private readonly where: { readonly Bucket: string; readonly Prefix: string },
     private readonly options: { readonly abortSignal?: AbortSignal },
-  ) {}
+    listsFirstOnly: boolean,
+  ) {
+    this.isFirst = listsFirstOnly
+  }
 
   /** The page that begins at `token`. Rejects with the provider's error, or BadAnswerError. */
   async page(token: string | undefined): Promise<ListedPage> {
-    if (this.#isFirst) return this.pageOfFirst(token)
+    if (this.isFirst) return this.pageOfFirst(token)
     try {
       const command = new ListObjectsV2Command({ ...this.where, ...(token === undefined ? {} : { ContinuationToken: token }) })
       const answer = await this.client.send(command, this.options)
       const objects = objectsOf(answer, answer.KeyCount)
       const next = answer.IsTruncated === true ? answer.NextContinuationToken : undefined
-      this.#isFirst = answer.IsTruncated === true && next === undefined
-      return { objects, next: this.#isFirst ? (objects.at(-1)?.key ?? '') : next }
+      this.isFirst = answer.IsTruncated === true && next === undefined
+      return { objects, next: this.isFirst ? (objects.at(-1)?.key ?? '') : next }
     } catch (error) {
       this.mayKnowFirstOnly = isUnknown(error)
       throw error
@@ -45,7 +49,7 @@ export class S3Listing {
   async pageOfFirst(token: string | undefined): Promise<ListedPage> {
     const command = new ListObjectsCommand({ ...this.where, ...(token === undefined ? {} : { Marker: token }) })
     const answer = await this.client.send(command, this.options)
-    this.#isFirst = true
+    this.isFirst = true
     const objects = objectsOf(answer)
     return { objects, next: answer.IsTruncated === true ? (objects.at(-1)?.key ?? '') : undefined }
   }

@@ -17,6 +17,7 @@ import { StorageError } from '../../errors.js'
 import { objectUri, placeUri } from '../uri.js'
 import { type Agents, createAgents } from './agents.js'
 import { type Ask, asking, checkSize, controlFailure, countRetry, PageTurner } from './control.js'
+import { passingCause } from './control-faults.js'
 import { type S3Credentials, S3Login } from './credentials.js'
 import { statusOf, storageFailure } from './failure.js'
 import { ObjectMeter, type ObjectReads } from './meter.js'
@@ -129,6 +130,8 @@ class S3Control implements ObjectControl {
   readonly takesHeadLast = true
   readonly meter: ObjectMeter
   #nextClient = 0
+  /** Once the server has not answered the second kind of listing, but the first. */
+  #listsFirstOnly = false
 
   constructor(
     readonly place: ObjectPlace,
@@ -249,16 +252,29 @@ class S3Control implements ObjectControl {
 
   async *list(prefix: string, signal?: AbortSignal): AsyncIterable<readonly ListedObject[]> {
     const turner = new PageTurner(this, prefix)
-    const listing = new S3Listing(this.#client, { Bucket: this.place.bucket, Prefix: prefix }, abortedBy(signal))
+    const listing = new S3Listing(this.#client, { Bucket: this.place.bucket, Prefix: prefix }, abortedBy(signal), this.#listsFirstOnly)
     const ask = (page: () => Promise<ListedPage>, once: boolean) => this.#ask('list', turner.operation, prefix, page, { signal, once })
+    const onFirst = (error: unknown) => () => listing.pageOfFirst(token).catch(() => Promise.reject(error))
+    let attempts = 0
     let token: string | undefined
-    for (let isMore = true; isMore; ) {
-      const { objects, next } = await ask(() => listing.page(token), false).catch((error: unknown) => {
-        if (!listing.mayKnowFirstOnly || turner.page > 1) throw error
-        return ask(() => listing.pageOfFirst(token), true).catch(() => {
-          throw error
-        })
+    const page = async (): Promise<ListedPage> => {
+      attempts++
+      return listing.page(token).catch(async (error: unknown) => {
+        // Before this server is believed to be ill: once, and not by those that answer the second kind of listing.
+        if (!listing.mayKnowFirstOnly || turner.page > 1 || attempts > 1) throw error
+        this.requests.list++
+        const found = await onFirst(error)()
+        const cause = passingCause(error)
+        if (cause !== undefined) countRetry(this.retries, cause)
+        return found
       })
+    }
+    for (let isMore = true; isMore; ) {
+      const { objects, next } = await ask(page, false).catch((error: unknown) => {
+        if (!listing.mayKnowFirstOnly || turner.page > 1) throw error
+        return ask(onFirst(error), true).catch(() => Promise.reject(error))
+      })
+      this.#listsFirstOnly ||= listing.isFirst
       isMore = turner.turn(objects, next)
       token = next
       yield objects
