@@ -43,7 +43,7 @@ function locateFiles(root: string, folder: string, scheme?: 'file' | 'direct'): 
   if (isUri(folder)) return { folder: canonical(folder) }
   if (isAbsolute(folder)) return { folder: withScheme(withoutTrailingSlash(folder), scheme) }
   if (!isUri(root)) return { folder: withScheme(withoutTrailingSlash(join(root, folder)), scheme) }
-  return { folder: canonical(`${withoutTrailingSlash(root)}/${join(folder)}`) }
+  return { folder: canonical(`${withoutTrailingSlash(root)}/${folder === '' ? '' : join(folder)}`) }
 }
 
 const withScheme = (path: string, scheme: 'file' | 'direct' | undefined): string => (scheme === 'direct' ? `direct://${path}` : path)

@@ -41,12 +41,18 @@ export function checkStorage(all: AllValues, report: Report): void {
   for (const [name, near] of misspelt(given))
     report.warn('unknown-option', `${path}.${name} is no option here and has no effect; did you mean ${near}?`)
   if (storage.broken('storage_root')) return
-  if (!dataset.broken('data_folder'))
-    checkFolder(all, dataset.values.data_folder, dataset.given('data_folder'), 'dataset.data_folder', report)
+  const folder = dataset.given('data_folder')
+  // DLIO would put the data set right where it was started.
+  if (folder !== undefined && dataset.values.data_folder === '' && storage.given('storage_root') === undefined)
+    report.badValue(folder, 'dataset.data_folder', {
+      rule: 'must be text that is not empty, unless storage.storage_root is given and is the folder itself',
+      remedy: 'give the folder, or delete the key for the default, ./data/',
+    })
+  else if (!dataset.broken('data_folder')) checkFolder(all, dataset.values.data_folder, folder, 'dataset.data_folder', report)
   const { workflow, checkpoint } = all
   if (!workflow.values.checkpoint || checkpoint.broken('checkpoint_folder')) return
-  const folder = checkpoint.given('checkpoint_folder')
-  checkFolder(all, checkpoint.values.checkpoint_folder, folder, 'checkpoint.checkpoint_folder', report)
+  const checkpoints = checkpoint.given('checkpoint_folder')
+  checkFolder(all, checkpoint.values.checkpoint_folder, checkpoints, 'checkpoint.checkpoint_folder', report)
 }
 
 function checkFolder(all: AllValues, folder: string, given: ConfigNode | undefined, path: string, report: Report): void {

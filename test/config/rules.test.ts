@@ -72,7 +72,7 @@ test('words with a fixed set of spellings are taken only in those', () => {
     ['storage: {storage_type: nfs}', /rule: must be one of local_fs, direct_fs, parallel_fs, s3, aistore/],
     ['dataset: {data_folder: 2026}', /dataset\.data_folder = 2026\n.*remedy: put the value in quotes/s],
     ['dataset: {data_folder: ""}', /rule: must be text that is not empty/],
-    ['dataset: {data_folder: "a\\0b"}', /data_folder = .*rule: must be text that is not empty/s],
+    ['dataset: {data_folder: "a\\0b"}', /data_folder = .*rule: must be text without zero characters/s],
     ['dataset: {file_prefix: "../x"}', /dataset\.file_prefix = "\.\.\/x"\n.*rule: must be a file name, without slashes/s],
     ['output: {log_file: ..}', /rule: must be a file name, without slashes/],
     ['dataset: {num_files_train: 3000000000}', /rule: must be an integer of at least 0 and at most 2147483647/],

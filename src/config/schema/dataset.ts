@@ -1,5 +1,5 @@
 import { key, section } from './key.js'
-import { bool, choice, fileName, int, list, nullable, number, shape, text } from './kinds.js'
+import { bool, choice, fileName, int, list, nullable, number, shape, text, textOrNone } from './kinds.js'
 
 const count = int({ min: 0 })
 /** More than any file system holds; and it bounds what an order of files costs. */
@@ -22,9 +22,9 @@ export const dataset = section({
   },
   keys: {
     data_folder: key(
-      text(),
+      textOrNone(),
       './data/',
-      'Folder of the data set, with subfolders `train` and `valid`: a path below `storage.storage_root`, or a URI.',
+      'Folder of the data set, with subfolders `train` and `valid`: a path below `storage.storage_root` (empty: that itself), or a URI.',
     ),
     format: key(
       choice([

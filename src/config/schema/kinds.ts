@@ -126,6 +126,11 @@ export function text(): Kind<string> {
   return textLike('must be text that is not empty', /^[^\0]+$/)
 }
 
+/** Text that a system call takes, and that may be empty. */
+export function textOrNone(): Kind<string> {
+  return textLike('must be text without zero characters', /^[^\0]*$/)
+}
+
 /** The name of a file, or a part of one: it must not lead out of its folder. */
 export function fileName(): Kind<string> {
   return textLike('must be a file name, without slashes', /^(?!\.{1,2}$)[^\0/\\]+$/)
