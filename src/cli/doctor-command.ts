@@ -41,7 +41,7 @@ const printableLines = (text: string): string =>
 async function examine(
   location: Location | undefined,
   workload: Workload | undefined,
-  { ranks, readOnly }: DoctorOptions,
+  { ranks, readOnly, timeout }: DoctorOptions,
 ): Promise<{ name: string; checks: readonly Check[] }> {
   const machine = { ranks, direct: false, ...(workload === undefined ? {} : { workload }) }
   if (location === undefined) return { name: 'this machine', checks: await examineMachine(machine) }
@@ -51,7 +51,7 @@ async function examine(
     const target = resolveTarget(location, storageOptions)
     const { examineObjects } = lazily<typeof import('./doctor-objects.js')>('cli/doctor-objects.js')
     const here = workload === undefined ? [] : await examineMachine(machine)
-    const there = await examineObjects({ target, options: storageOptions, readOnly: readOnly === true })
+    const there = await examineObjects({ target, options: storageOptions, readOnly: readOnly === true, timeoutMs: 1000 * timeout })
     return { name: placeUri(target.place), checks: [...here, ...there] }
   }
   const direct = location.scheme === 'direct' || workload?.reader.odirect === true

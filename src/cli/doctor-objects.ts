@@ -14,9 +14,8 @@ import { keyOf, objectUri, rootUri } from '../storage/uri.js'
 import { type Check, Examination, type Finding } from './doctor-checks.js'
 import { examineEndpoint } from './doctor-network.js'
 
-/** All checks together; what is left over for removing the scratch object comes on top of the checks, not of this. */
-const budgetMs = 4200
-const cleanUpMs = 400
+/** Shares of the time there is: for all checks together, for removing the scratch object on top of them, for a connection, for an answer. */
+const share = { checks: 0.84, cleanUp: 0.08, connect: 0.4, request: 0.5, read: 0.6 }
 const scratchBytes = 100_000
 
 export interface ObjectExamination {
@@ -24,14 +23,21 @@ export interface ObjectExamination {
   readonly options: Workload['storage']['options']
   /** Writes nothing: reads an object that is there. */
   readonly readOnly: boolean
+  /** For all checks. */
+  readonly timeoutMs: number
 }
 
-/** Examines a place in an object store within five seconds. What goes wrong is a failed check; throws ConfigError where the environment's proxy is none. */
-export async function examineObjects({ target, options, readOnly }: ObjectExamination): Promise<Check[]> {
+/** Examines a place in an object store within `timeoutMs`. What goes wrong is a failed check; throws ConfigError where the environment's proxy is none. */
+export async function examineObjects({ target, options, readOnly, timeoutMs }: ObjectExamination): Promise<Check[]> {
   const { place } = target
   // One attempt and short waits: a doctor wants to see the first failure, and is waited for.
-  const settings = { ...target.settings, maxAttempts: 1, connectTimeoutMs: 2000, requestTimeoutMs: 2500 }
-  const examination = new Examination(budgetMs)
+  const settings = {
+    ...target.settings,
+    maxAttempts: 1,
+    connectTimeoutMs: share.connect * timeoutMs,
+    requestTimeoutMs: share.request * timeoutMs,
+  }
+  const examination = new Examination(share.checks * timeoutMs)
   let storage: ObjectControl | undefined
   let grant: AccessGrant | undefined
   // Endpoints that are configured are examined first: credentials may depend on nothing else, or be what fails.
@@ -48,7 +54,7 @@ export async function examineObjects({ target, options, readOnly }: ObjectExamin
   const needs = ['credentials', ...ways]
   try {
     const key = keyOf(place, `.dl-driver-doctor-${randomBytes(6).toString('hex')}`)
-    await examineRequests(examination, needs, { storage: () => storage!, grant: () => grant!, key, options, readOnly })
+    await examineRequests(examination, needs, { storage: () => storage!, grant: () => grant!, key, options, readOnly, timeoutMs })
   } finally {
     storage?.close()
   }
@@ -84,6 +90,7 @@ interface Subject {
   readonly key: string
   readonly options: Workload['storage']['options']
   readonly readOnly: boolean
+  readonly timeoutMs: number
 }
 
 async function examineRequests(examination: Examination, needs: readonly string[], subject: Subject): Promise<void> {
@@ -125,7 +132,7 @@ async function examineRequests(examination: Examination, needs: readonly string[
 async function examineReads(
   examination: Examination,
   needs: readonly string[],
-  { storage, grant, options }: Subject,
+  { storage, grant, options, timeoutMs }: Subject,
   key: string,
   content: Uint8Array | undefined,
   sizeBytes: number,
@@ -137,7 +144,7 @@ async function examineReads(
     return compare(bytes, content?.subarray(begin, end), end - begin, `bytes ${begin} to ${end - 1}`)
   })
   await examination.run('GET', [...needs, 'range'], async () => {
-    const bytes = await readAsRunsDo(grant(), options, key, Math.min(sizeBytes, 1 << 20))
+    const bytes = await readAsRunsDo(grant(), options, timeoutMs, key, Math.min(sizeBytes, 1 << 20))
     return compare(bytes, content, Math.min(sizeBytes, 1 << 20), 'the object, as reader threads fetch it')
   })
 }
@@ -149,14 +156,25 @@ function compare(bytes: Uint8Array, wanted: Uint8Array | undefined, wantedBytes:
 }
 
 /** Reads through the client of the reader threads, which has its own signatures and its own HTTP. */
-async function readAsRunsDo(grant: AccessGrant, options: Subject['options'], key: string, byteLength: number): Promise<Uint8Array> {
+async function readAsRunsDo(
+  grant: AccessGrant,
+  options: Subject['options'],
+  timeoutMs: number,
+  key: string,
+  byteLength: number,
+): Promise<Uint8Array> {
   const read = objectReadOptions(options)
   const meters = {
     io: new IoMeter(new Float64Array(meterSlot.count), new Int32Array(gaugeSlot.count)),
     objects: new ObjectMeter(grant.endpoints.length),
   }
   const root = rootUri({ ...grant.place, prefix: '' })
-  const quick = { ...read, retry: { ...read.retry, maxAttempts: 1 }, connectTimeoutMs: 2000, headTimeoutMs: 3000, stallTimeoutMs: 3000 }
+  const waits = {
+    connectTimeoutMs: share.connect * timeoutMs,
+    headTimeoutMs: share.read * timeoutMs,
+    stallTimeoutMs: share.read * timeoutMs,
+  }
+  const quick = { ...read, retry: { ...read.retry, maxAttempts: 1 }, ...waits }
   const reader = new ObjectStorage(
     { ...grant, place: { ...grant.place, prefix: '' } },
     root,
@@ -181,8 +199,8 @@ function* wholeObject(port: IoPort, uri: string, byteLength: number): Io<Uint8Ar
 }
 
 /** Removes the scratch object, also when time is up. */
-async function remove(examination: Examination, { storage, key }: Subject): Promise<void> {
-  const last = new Examination(Math.max(examination.leftMs, cleanUpMs))
+async function remove(examination: Examination, { storage, key, timeoutMs }: Subject): Promise<void> {
+  const last = new Examination(Math.max(examination.leftMs, share.cleanUp * timeoutMs))
   await last.run('DELETE', [], async () => {
     await storage().delete([key])
     if ((await storage().head(key)) !== undefined)

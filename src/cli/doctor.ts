@@ -1,11 +1,13 @@
 // `dl-driver doctor [TARGET]`: can this machine do it, and who fails why.
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { lazily } from '../package.js'
-import { addWorkloadOptions, ranksOption, type WorkloadOptions } from './options.js'
+import { addWorkloadOptions, parsePositive, ranksOption, type WorkloadOptions } from './options.js'
 
 export interface DoctorOptions extends WorkloadOptions {
   readonly ranks: number
   readonly readOnly?: boolean
+  /** For all checks of a store together, in seconds. */
+  readonly timeout: number
   readonly json?: boolean
 }
 
@@ -31,6 +33,11 @@ export function registerDoctor(program: Command): void {
   addWorkloadOptions(command)
     .addOption(ranksOption())
     .option('--read-only', 'write nothing: read an object that is there')
+    .addOption(
+      new Option('--timeout <seconds>', 'what all checks of a store together may take, for those that are far away or busy')
+        .argParser(parsePositive)
+        .default(5),
+    )
     .option('--json', 'print {ok, target, checks} to standard output')
     .addHelpText('after', examples)
     .action(async (target: string | undefined, overrides: string[], options: DoctorOptions) => {

@@ -47,7 +47,10 @@ for (const provider of ['s3', 'azure', 'gcs'] as const)
         const uri = store.uri('bucket')
         store.spoil = spoil
         const workload = { framework: 'pytorch', storage: { storage_options: store.options }, dataset: { data_folder: uri, format: 'npz' } }
-        const ran = await driver(['doctor', workloadFile(folder, workload, `${provider}.yaml`), '--json'], { env: noCredentials })
+        // Of silence the whole time is waited for, of answers none.
+        const time = ['--timeout', what.startsWith('silence') ? '8' : '100']
+        const path = workloadFile(folder, workload, `${provider}.yaml`)
+        const ran = await driver(['doctor', path, '--json', ...time], { env: noCredentials })
         store.close()
         assert.equal(ran.code, 1, ran.stdout + ran.stderr)
         const { checks } = JSON.parse(ran.stdout) as { checks: { name: string; outcome: string; detail: string }[] }

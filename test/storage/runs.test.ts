@@ -332,7 +332,7 @@ describe('runs on S3', () => {
       [0, 'plan', path, ...overrides, '--json'],
       [0, 'validate', path, ...overrides, '--json'],
       [0, 'validate', path, ...overrides],
-      [0, 'doctor', path, ...overrides, '--json'],
+      [0, 'doctor', path, ...overrides, '--json', '--timeout', '100'],
       [1, 'doctor', path, ...overrides, ...noServer],
     ]
     for (const [expected, ...args] of commands) {

@@ -186,7 +186,7 @@ describe('credentials', { concurrency: 2 }, async () => {
       await tell(given.works ? 0 : 2, 'run', path, ...to('good'), '--json', '-v', '--trace', join(output, 'trace.json'))
       await tell(0, 'plan', path, '--json')
       await tell(0, 'validate', path, '--json')
-      await tell(good, 'doctor', path, '--json')
+      await tell(good, 'doctor', path, '--json', '--timeout', '100')
       const words = given.secrets.join(' ')
       // What careless servers do: they repeat what they were sent.
       const repeat =
