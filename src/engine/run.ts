@@ -17,6 +17,7 @@ import type { AccessGrant } from '../storage/object/types.js'
 import { GrantKeeper } from './grants.js'
 import { objectPieces, readExtent, requestSize, transportOf } from './lanes.js'
 import type { CheckpointThreadStart, ConductorStart, ReaderMessage, ReaderThreadStart, RunBase, ThreadMessage } from './messages.js'
+import { onceIdle } from './patience.js'
 import { layOutThreads } from './pool.js'
 import { control, phaseCode, progressSlot, SharedState, timeSlot } from './shared-state.js'
 import { type Complete, joinTrace } from './trace-writer.js'
@@ -94,8 +95,9 @@ export interface Engine {
   readonly finished: Promise<EngineResult>
 }
 
-/** How long threads may take to end once they were asked to. */
+/** How long threads that were asked to end may do nothing; those that give up uploads wait for the store. */
 const stopGraceMs = 3000
+const uploadGraceMs = 6000
 
 /** Starts a run. Must be called before anything uses libuv's pool, whose size it may set. */
 export function startEngine(options: EngineOptions): Engine {
@@ -192,7 +194,7 @@ export function startEngine(options: EngineOptions): Engine {
   let conducted = false
   let stopAsked = false
   let failure: Error | undefined
-  let stopTimer: NodeJS.Timeout | undefined
+  let endPatience: (() => void) | undefined
   let giveUp: () => void
   const gaveUp = new Promise<void>((resolve) => {
     giveUp = resolve
@@ -202,7 +204,7 @@ export function startEngine(options: EngineOptions): Engine {
   const endThreads = () => {
     state.stop()
     for (const worker of crewThreads.splice(0)) worker.postMessage('end')
-    stopTimer ??= setTimeout(giveUp, stopGraceMs)
+    endPatience ??= onceIdle(checkpoints?.objects === undefined ? stopGraceMs : uploadGraceMs, giveUp)
   }
 
   const fail = (error: Error) => {
@@ -289,7 +291,7 @@ export function startEngine(options: EngineOptions): Engine {
       endThreads()
     },
     finished: Promise.race([Promise.all(ends).then(() => false), gaveUp.then(() => true)]).then((hangs) => {
-      clearTimeout(stopTimer)
+      endPatience?.()
       grants?.stop()
       if (options.tracePath !== undefined && !hangs) joinTrace(options.tracePath, traceParts, options.completeTrace)
       if (failure !== undefined) throw hangs ? new HangingError(failure) : failure
