@@ -106,8 +106,7 @@ test('Ctrl-C in the middle of a checkpoint leaves complete files only, and a par
   const child = spawn(process.execPath, [bin, 'run', config, '--ranks', '2', '--output', join(cwd, 'out'), '-q'], { stdio: 'ignore' })
   const ended = once(child, 'exit')
   // Temporary names are hidden ones.
-  for (let waits = 0; !filesBelow(folder).some((name) => name.startsWith('.') && name.includes('optim')) && waits < 2000; waits++)
-    await sleep(5)
+  while (!filesBelow(folder).some((name) => name.startsWith('.') && name.includes('optim')) && child.exitCode === null) await sleep(5)
   child.kill('SIGINT')
   const [code] = await ended
   assert.equal(code, 130)

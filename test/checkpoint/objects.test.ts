@@ -4,7 +4,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { driver, scratchFolder, startDriver, workloadFile } from '../cli/driver.js'
+import { driver, scratchFolder, workloadFile } from '../cli/driver.js'
+import { startHearing } from '../cli/heard.js'
 import { type Options, type Service, type Spoil, startAzure, startFront, startGcs, startS3 } from '../storage/services.js'
 import { cleanEnvironment, objectsBelow, openUploads } from '../storage/upload-requests.js'
 
@@ -124,12 +125,12 @@ describe('checkpoints in S3 that go wrong', () => {
     const workload = workloadOf(uri, { ...service.options, endpoint_url: front.endpoint }, { num_checkpoints_write: 3 })
     const output = join(folder, `out-${runs++}`)
     const path = workloadFile(folder, workload, `w${runs}.yaml`)
-    const child = startDriver(['run', path, '--ranks', '2', '--output', output, '-q'], cleanEnvironment)
-    const ended = new Promise<number | null>((resolve) => child.on('exit', resolve))
-    for (let waits = 0; !front.requests.some(isLate) && waits < 6000; waits++) await sleep(5)
+    const { child, heard, ended, stderr } = startHearing(folder, ['run', path, '--ranks', '2', '--output', output, '-q'], cleanEnvironment)
+    while (!front.requests.some(isLate) && child.exitCode === null) await sleep(5)
     child.kill('SIGINT')
+    await heard
     interrupted()
-    assert.equal(await ended, 130)
+    assert.equal((await ended).code, 130, stderr())
     const found = Object.keys(await objectsBelow(uri, service.options))
     assert.ok(found.length > 0 && found.every((key) => key.startsWith('global_epoch1_step1/')), String(found))
     const uploadOf = (line: string) => /uploadId=([^&]+)/.exec(line)?.[1]

@@ -1,6 +1,6 @@
 // Ctrl-C while an object store keeps an upload waiting: the command ends soon and in order, and nothing half-written stays.
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { before, describe, type TestContext, test } from 'node:test'
@@ -8,20 +8,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { GenerationRecord } from '#src/dataset/generation-record.js'
 import { type Front, type Options, type Service, startFront } from '../storage/services.js'
 import { cleanEnvironment, objectsBelow, openUploads, providers, type Refusal } from '../storage/upload-requests.js'
-import { driver, scratchFolder, startDriver, workloadFile } from './driver.js'
+import { driver, scratchFolder, workloadFile } from './driver.js'
+import { startHearing } from './heard.js'
 
 const folder = scratchFolder('interrupt-objects', true)
 const MiB = 2 ** 20
 let runs = 0
-
-/** Loaded into the command before the program: says when the program has dealt with a Ctrl-C. */
-const listener = join(folder, 'listener.cjs')
-writeFileSync(
-  listener,
-  `const { isMainThread } = require('node:worker_threads')
-if (isMainThread) process.on('SIGINT', () => queueMicrotask(() => require('node:fs').writeSync(2, 'heard\\n')))
-`,
-)
 
 /** Checkpoints of more than two parts. */
 const checkpoints = (uri: string, options: Options, checkpoint: object = {}) => ({
@@ -92,29 +84,17 @@ async function interrupt(
 ): Promise<Ended> {
   const output = join(folder, `out-${runs++}`)
   const path = workloadFile(folder, workload, `w${runs}.yaml`)
-  const child = startDriver([command, path, ...(command === 'run' ? ['--output', output, '--ranks', '2'] : [])], {
-    ...cleanEnvironment,
-    NODE_OPTIONS: `--require ${listener}`,
-  })
-  let stderr = ''
-  let known: () => void
-  const heard = new Promise<void>((resolve) => {
-    known = resolve
-  })
-  child.stderr!.on('data', (chunk) => {
-    stderr += chunk
-    if (stderr.includes('heard\n')) known()
-  })
-  const ended = new Promise<Pick<Ended, 'code' | 'signal'>>((resolve) => child.on('exit', (code, signal) => resolve({ code, signal })))
+  const args = [command, path, ...(command === 'run' ? ['--output', output, '--ranks', '2'] : [])]
+  const { child, heard, ended, stderr } = startHearing(folder, args, cleanEnvironment)
   await Promise.race([ready, ended])
   child.kill('SIGINT')
   // Only a command that hangs is still there then.
   const limit = setTimeout(() => child.kill('SIGKILL'), 120_000)
-  await Promise.race([heard, ended])
+  await heard
   await after(() => child.kill('SIGINT'))
   const end = await ended
   clearTimeout(limit)
-  return { ...end, stderr, output }
+  return { ...end, stderr: stderr(), output }
 }
 
 function assertInterrupted({ code, signal, stderr }: Ended): void {

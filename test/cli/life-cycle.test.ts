@@ -101,7 +101,8 @@ sleep 1 while 1;
 }
 
 test('profiling writes iostat.json of the named devices with DLIO’s options, complete before summary.json', async () => {
-  const own = place({ workflow: { profiling: true }, profiling: { iostat_devices: ['dm-0', 'sdz'] } })
+  // Training takes seconds, so that the fake one, which starts within milliseconds, has begun before it is told to end.
+  const own = place({ workflow: { profiling: true }, train: { computation_time: 1 }, profiling: { iostat_devices: ['dm-0', 'sdz'] } })
   const { code, stderr } = await run(own, { PATH: fakeIostat(own.folder) })
   assert.equal(code, 0, stderr)
   assert.deepEqual(JSON.parse(readFileSync(join(own.out, 'iostat.json'), 'utf8')), {
@@ -130,10 +131,10 @@ test('a run that is killed leaves no iostat behind', async () => {
   const own = place({ workflow: { profiling: true }, train: { computation_time: 1 } })
   const child = startDriver(['run', own.config, '--output', own.out], { PATH: fakeIostat(own.folder) })
   const running = join(own.folder, 'running')
-  for (let i = 0; !existsSync(running) && i < 500; i++) await pause(20)
+  while (!existsSync(running) && child.exitCode === null) await pause(20)
   assert.ok(existsSync(running))
   child.kill('SIGKILL')
-  for (let i = 0; existsSync(running) && i < 500; i++) await pause(20)
+  for (let i = 0; existsSync(running) && i < 5000; i++) await pause(20)
   assert.equal(existsSync(running), false)
 })
 
