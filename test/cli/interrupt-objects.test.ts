@@ -40,7 +40,7 @@ interface Partial {
 }
 
 /** A front that takes the requests of a kind in and never answers, unless it is told to. */
-async function holding(service: Service, holds: (request: IncomingMessage) => boolean) {
+async function holding(service: Service, holds: (request: IncomingMessage, response: ServerResponse) => boolean) {
   const held: ServerResponse[] = []
   let refusal: Refusal | undefined
   const refuse = (response: ServerResponse) => response.writeHead(refusal!.status, refusal!.headers).end(refusal!.body)
@@ -49,7 +49,7 @@ async function holding(service: Service, holds: (request: IncomingMessage) => bo
     first = resolve
   })
   const front = await startFront(service.endpoint, undefined, (request, response) => {
-    if (!holds(request)) return false
+    if (!holds(request, response)) return false
     request.resume().on('end', () => {
       if (refusal !== undefined) refuse(response)
       else held.push(response)
@@ -79,7 +79,7 @@ interface Ended {
 async function interrupt(
   command: 'run' | 'generate',
   workload: object,
-  ready: Promise<void>,
+  ready: Promise<unknown>,
   after: (kill: () => void) => Promise<void> = async () => {},
 ): Promise<Ended> {
   const output = join(folder, `out-${runs++}`)
@@ -185,9 +185,19 @@ for (const { name, start, isPart, completes, abandons, denied } of providers)
 
     check('a run that is interrupted while it uploads its data set counts what there is in its partial result', async (service, uri) => {
       let parts = 0
-      // Some files come through whole.
-      const front = await holding(service, (request) => isPart(request) && parts++ > 12)
-      const ended = await interrupt('run', dataset(uri, front.options), front.holdsOne)
+      let answered = 0
+      let resolve = () => {}
+      const someAnswered = new Promise<void>((done) => {
+        resolve = done
+      })
+      const front = await holding(service, (request, response) => {
+        if (!isPart(request)) return false
+        if (parts++ > 12) return true
+        response.once('finish', () => ++answered === 6 && resolve())
+        return false
+      })
+      const ready = Promise.all([front.holdsOne, someAnswered])
+      const ended = await interrupt('run', dataset(uri, front.options), ready)
       assertInterrupted(ended)
       assertPartial(ended)
       const { interruption, generation, train } = generationOf(ended)
