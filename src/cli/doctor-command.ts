@@ -29,8 +29,12 @@ export async function doctorCommand(target: string | undefined, overrides: reado
 
 const flags = ({ semantics, framework, honour }: DoctorOptions) => ({ semantics, framework, honour })
 
-/** A URI or a folder; anything else is a configuration. */
-const isPlace = (target: string): boolean => isUri(target) || (existsSync(target) && statSync(target).isDirectory())
+/** A URI, a folder, or a path to what is not there and would be none of a configuration; anything else is a configuration. */
+function isPlace(target: string): boolean {
+  if (isUri(target)) return true
+  if (existsSync(target)) return statSync(target).isDirectory()
+  return target.includes('/') && !/\.(?:ya?ml|json)$/i.test(target)
+}
 
 const printableLines = (text: string): string =>
   text
@@ -43,7 +47,7 @@ async function examine(
   workload: Workload | undefined,
   { ranks, readOnly, timeout }: DoctorOptions,
 ): Promise<{ name: string; checks: readonly Check[] }> {
-  const machine = { ranks, direct: false, ...(workload === undefined ? {} : { workload }) }
+  const machine = { ranks, direct: false, readOnly: readOnly === true, ...(workload === undefined ? {} : { workload }) }
   if (location === undefined) return { name: 'this machine', checks: await examineMachine(machine) }
   if (isObjectLocation(location)) {
     const { resolveTarget } = lazily<typeof import('../storage/object/connect.js')>('storage/object/connect.js')

@@ -1,4 +1,4 @@
-// `doctor` of this machine and of a folder on it: limits, memory, processors, O_DIRECT, MPI.
+// `doctor` of this machine: limits, memory, processors, MPI; and of a folder on it.
 import fs from 'node:fs'
 import { availableParallelism, freemem, totalmem } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -7,6 +7,7 @@ import { recordBytes } from '../metrics/settings.js'
 import { binaryBytes } from '../output/text.js'
 import type { Check, Finding } from './doctor-checks.js'
 import { Examination } from './doctor-checks.js'
+import { examineFolder } from './doctor-folder.js'
 
 /** Files that are open for other reasons than reading data. */
 const ownFiles = 256
@@ -17,23 +18,21 @@ export interface MachineExamination {
   readonly folder?: string
   /** O_DIRECT is asked for, not only of interest. */
   readonly direct: boolean
+  /** Nothing is written there. */
+  readonly readOnly: boolean
   readonly workload?: Workload
   readonly ranks: number
 }
 
 /** Examines this machine, and the folder. Never throws; what goes wrong is a failed check. */
-export async function examineMachine({ folder, direct, workload, ranks }: MachineExamination): Promise<Check[]> {
+export async function examineMachine({ folder, direct, readOnly, workload, ranks }: MachineExamination): Promise<Check[]> {
   const examination = new Examination(budgetMs)
   await examination.run('node', [], () => ({ detail: `${process.version}, ${process.platform} ${process.arch}` }))
   await examination.run('processors', [], processors)
   await examination.run('memory', [], () => memory(workload))
   await examination.run('open files', [], () => openFiles(workload, ranks))
   await examination.run('MPI', [], mpi)
-  if (folder === undefined) return examination.checks
-  const generates = workload?.workflow.generateData === true
-  await examination.run('folder', [], () => lookAtFolder(folder, generates))
-  await examination.run('space', ['folder'], () => space(folder, workload))
-  await examination.run('O_DIRECT', ['folder'], () => tryDirect(folder, direct))
+  if (folder !== undefined) await examineFolder(examination, { folder, direct, readOnly, ...(workload && { workload }) })
   return examination.checks
 }
 
@@ -91,90 +90,11 @@ function mpi(): Finding {
   return { detail: `${found.join(', ')}; ${starts}` }
 }
 
-function lookAtFolder(folder: string, generates: boolean): Finding {
-  const stats = fs.statSync(folder, { throwIfNoEntry: false })
-  if (stats === undefined) {
-    if (generates) return { outcome: 'note', detail: `${folder} is not there yet` }
-    return { outcome: 'failed', detail: `${folder} does not exist; generate the data set, or mount the storage` }
-  }
-  if (!stats.isDirectory()) throw new Error(`${folder} is no folder`)
-  try {
-    fs.accessSync(folder, fs.constants.R_OK | fs.constants.X_OK)
-  } catch {
-    throw new Error(`${folder} cannot be read by this user`)
-  }
-  const writable = isWritable(folder)
-  if (generates && !writable) throw new Error(`${folder} cannot be written by this user, and data is to be generated`)
-  return { detail: `${folder}, ${writable ? 'readable and writable' : 'readable only'}` }
-}
-
-function space(folder: string, workload: Workload | undefined): Finding {
-  const { bsize, bavail } = fs.statfsSync(existing(folder))
-  const freeBytes = bsize * bavail
-  const detail = `${binaryBytes(freeBytes)} free`
-  if (workload?.workflow.generateData !== true) return { detail }
-  const { dataset } = workload
-  const files = dataset.numFilesTrain + dataset.numFilesEval
-  const wantedBytes = recordBytes(dataset) * dataset.numSamplesPerFile * files
-  if (wantedBytes <= freeBytes) return { detail: `${detail}, ${binaryBytes(wantedBytes)} to generate` }
-  // Files that are there already are written over, so this may still do.
-  return {
-    outcome: 'warning',
-    detail: `${detail}, less than the ${binaryBytes(wantedBytes)} to generate, unless much of it is there already`,
-  }
-}
-
-/** Reads one page past the page cache: of a scratch file, or where nothing may be written of a data file. */
-function tryDirect(folder: string, isNeeded: boolean): Finding {
-  const place = existing(folder)
-  const scratch = isWritable(place) ? join(place, `.dl-driver-doctor-${process.pid}`) : undefined
-  const path = scratch ?? anyFile(folder)
-  if (path === undefined) return { outcome: 'note', detail: 'not tried: nothing may be written here, and there is no file to read' }
-  try {
-    if (scratch !== undefined) fs.writeFileSync(scratch, new Uint8Array(8192), { flag: 'wx' })
-    const handle = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECT)
-    try {
-      fs.readSync(handle, new Uint8Array(new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }).buffer), 0, 4096, 0)
-    } finally {
-      fs.closeSync(handle)
-    }
-    return { detail: 'works here (--direct, direct://, storage_type: direct_fs)' }
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    const words = `this file system refuses it (${code})`
-    return isNeeded ? { outcome: 'failed', detail: `${words}, and the configuration asks for it` } : { outcome: 'note', detail: words }
-  } finally {
-    if (scratch !== undefined) fs.rmSync(scratch, { force: true })
-  }
-}
-
-/** The nearest folder above that exists. */
-function existing(folder: string): string {
-  for (let place = folder; ; place = join(place, '..')) if (fs.existsSync(place)) return place
-}
-
-function anyFile(folder: string): string | undefined {
-  for (const name of ['.', 'train', 'valid']) {
-    const file = namesIn(join(folder, name)).find((entry) => fs.statSync(join(folder, name, entry), { throwIfNoEntry: false })?.isFile())
-    if (file !== undefined) return join(folder, name, file)
-  }
-  return undefined
-}
-
 function namesIn(folder: string): string[] {
   try {
     return fs.readdirSync(folder)
   } catch {
     return []
-  }
-}
-
-function isWritable(folder: string): boolean {
-  try {
-    fs.accessSync(folder, fs.constants.W_OK)
-    return true
-  } catch {
-    return false
   }
 }
 

@@ -16,7 +16,7 @@ Examples:
   dl-driver doctor                                this machine: limits, memory, MPI
   dl-driver doctor s3://bucket/prefix             an object store: name, connection, TLS, clock, credentials, requests
   dl-driver doctor config.yaml                    whatever the configuration reads from
-  dl-driver doctor /mnt/data                      a folder: access, space, O_DIRECT
+  dl-driver doctor /mnt/data                      a folder: mount, writing, space, O_DIRECT
 
 Endpoint and credentials come from the configuration's storage_options and from the environment (docs/object-storage.md).
 Exit code 1 where a check failed.`
@@ -32,7 +32,7 @@ export function registerDoctor(program: Command): void {
     .argument('[overrides...]', 'DLIO overrides, where TARGET is a workload')
   addWorkloadOptions(command)
     .addOption(ranksOption())
-    .option('--read-only', 'write nothing: read an object that is there')
+    .option('--read-only', 'write nothing: of object stores read an object that is there')
     .addOption(
       new Option('--timeout <seconds>', 'what all checks of a store together may take, for those that are far away or busy')
         .argParser(parsePositive)
