@@ -16,7 +16,7 @@ interface Packed {
 const folder = scratchFolder('package')
 const prefix = join(folder, 'prefix')
 const empty = join(folder, 'empty')
-const quiet = ['--no-audit', '--no-fund', '--loglevel=error']
+const quiet = ['--no-audit', '--no-fund', '--loglevel=error', '--fetch-retries=5']
 let packed: Packed
 
 /** Runs an installed command in the empty folder. */

@@ -33,6 +33,8 @@ async function publishedWorkloads(t: TestContext): Promise<string | undefined> {
       'pip',
       'download',
       '--quiet',
+      '--retries=10',
+      '--timeout=60',
       '--disable-pip-version-check',
       '--no-deps',
       '--only-binary=:all:',

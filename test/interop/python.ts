@@ -86,7 +86,7 @@ function holderLives(lock: string): boolean {
   try {
     holder = Number(readFileSync(lock, 'utf8'))
   } catch {
-    return false // It was given back just now.
+    return true // It was given back just now: there is nothing to remove, and somebody else may take it.
   }
   // Empty: its taker has not written yet. A number: signal 0 asks whether that process lives.
   if (!Number.isInteger(holder) || holder <= 0) return true

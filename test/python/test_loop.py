@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -156,8 +157,13 @@ def test_two_ranks_under_torchrun_see_disjoint_samples(small, tmp_path):
         "Path(sys.argv[1], f'rank-{dist.get_rank()}').write_text(f'of {loader.world_size}')\n"
         "dist.destroy_process_group()\n"
     )
+    # By the loopback interface, since nothing may know the name of this machine.
+    alone = ["--standalone", "--local-addr", "127.0.0.1"]
     ended = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script), str(tmp_path)], capture_output=True, text=True
+        [sys.executable, "-m", "torch.distributed.run", *alone, "--nproc-per-node", "2", str(script), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "GLOO_SOCKET_IFNAME": "lo"},
     )
     assert ended.returncode == 0, ended.stderr
     # a file of its own per rank: lines of two processes may run into each other on the pipe they share

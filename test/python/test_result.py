@@ -23,13 +23,15 @@ def _train(config, folder, compute):
 
 def test_it_holds_the_loops_own_step_times(small, tmp_path):
     config, _ = small
+    begin = time.monotonic()
     result = _train(config, tmp_path / "real", 0.02)
+    elapsed = time.monotonic() - begin
     train = result["train"]
     assert (train["steps"], train["samples"], train["epochs"]) == (12, 48, 3)
     assert result["complete"] and result["world"]["ranks"] == 1
     assert result["io"]["samplesRead"] == 48 and result["io"]["bytesAsked"] >= 48 * 12288
     # Twelve steps of 20 ms: the sum of the computation is real time.
-    assert 0.2 < train["samples"] / train["samplesPerSecond"] < 5
+    assert 0.2 < train["samples"] / train["samplesPerSecond"] < elapsed
 
 
 def test_it_is_comparable_with_an_emulated_run_of_the_configuration(small, tmp_path):
