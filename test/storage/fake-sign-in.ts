@@ -1,7 +1,9 @@
-// Services where one signs in, on this machine: AWS's STS, SSO, container and machine metadata. Every answer gives other credentials, numbered
-// from 1, which a test can recognise in requests.
+// Services where one signs in, on this machine: AWS's STS, SSO, container and machine metadata, Azure's authority and managed identity, Google's
+// tokens. Every answer gives other credentials, numbered from 1, which a test can recognise in requests.
 import http, { type IncomingMessage } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import https from 'node:https'
+import type { AddressInfo, Server } from 'node:net'
+import type { Certificate } from './services.js'
 
 export interface SignInSeen {
   readonly method: string
@@ -12,6 +14,7 @@ export interface SignInSeen {
 
 export interface SignIn {
   readonly url: string
+  readonly server: Server
   readonly seen: SignInSeen[]
   /** Issued so far. */
   issued: number
@@ -27,22 +30,27 @@ export const issuedKey = (number: number) => `AKIDISSUED${number}`
 export const issuedSecret = (number: number) => `issued-secret-number-${number}-0123456789`
 export const issuedToken = (number: number) => `issued-session-token-number-${number}-0123456789`
 
-export async function startSignIn(): Promise<SignIn> {
-  const server = http.createServer((request, response) => {
+export const issuedBearer = (number: number) => `issued-bearer-number-${number}-0123456789`
+
+export async function startSignIn(tls?: Certificate): Promise<SignIn> {
+  const handle = (request: IncomingMessage, response: http.ServerResponse) => {
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
-      const { method, url, headers } = request
-      const seen = { method: method!, path: url!, headers, body: Buffer.concat(chunks).toString() }
+      const { method, url, headers: sent } = request
+      const seen = { method: method!, path: url!, headers: sent, body: Buffer.concat(chunks).toString() }
       signIn.seen.push(seen)
       const { status, body, type } = { type: 'application/json', ...(signIn.fault?.(seen) ?? answer(signIn, seen)) }
-      response.writeHead(status, { 'content-type': type, 'x-aws-ec2-metadata-token-ttl-seconds': '600' }).end(body)
+      const headers = { 'content-type': type, 'x-aws-ec2-metadata-token-ttl-seconds': '600', 'metadata-flavor': 'Google' }
+      response.writeHead(status, headers).end(body)
     })
-  })
+  }
+  const server = tls === undefined ? http.createServer(handle) : https.createServer({ key: tls.key, cert: tls.cert }, handle)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   server.unref()
   const signIn: SignIn = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${tls === undefined ? 'http://127.0.0.1' : 'https://localhost'}:${(server.address() as AddressInfo).port}`,
+    server,
     seen: [],
     issued: 0,
     lifeMs: 3_600_000,
@@ -64,6 +72,8 @@ export async function startSignIn(): Promise<SignIn> {
 function answer(signIn: SignIn, { method, path, body }: SignInSeen): { status: number; body: string; type?: string } {
   if (path === '/latest/api/token') return { status: 200, body: 'machine-session', type: 'text/plain' }
   if (path === '/latest/meta-data/iam/security-credentials/') return { status: 200, body: 'role', type: 'text/plain' }
+  const authority = ofAuthority(path)
+  if (authority !== undefined) return authority
   const number = ++signIn.issued
   const [id, secret, token] = [issuedKey(number), issuedSecret(number), issuedToken(number)]
   const ends = new Date(Date.now() + signIn.lifeMs)
@@ -84,9 +94,44 @@ function answer(signIn: SignIn, { method, path, body }: SignInSeen): { status: n
         roleCredentials: { accessKeyId: id, secretAccessKey: secret, sessionToken: token, expiration: ends.getTime() },
       }),
     }
+  const bearer = issuedBearer(number)
+  if (path.endsWith(':generateAccessToken'))
+    return { status: 200, body: JSON.stringify({ accessToken: bearer, expireTime: ends.toISOString() }) }
+  if (/token|identity/.test(path)) {
+    const expires_in = Math.round(signIn.lifeMs / 1000)
+    const expires_on = String(Math.round(ends.getTime() / 1000))
+    const issued_token_type = 'urn:ietf:params:oauth:token-type:access_token'
+    return { status: 200, body: JSON.stringify({ access_token: bearer, token_type: 'Bearer', expires_in, expires_on, issued_token_type }) }
+  }
   // Of machines and containers.
   return {
     status: 200,
     body: JSON.stringify({ Code: 'Success', AccessKeyId: id, SecretAccessKey: secret, Token: token, Expiration: ends.toISOString() }),
+  }
+}
+
+/** What Azure's authority says of itself. */
+function ofAuthority(path: string): { status: number; body: string } | undefined {
+  const host = 'login.microsoftonline.com'
+  if (path.startsWith('/common/discovery/instance'))
+    return {
+      status: 200,
+      body: JSON.stringify({
+        tenant_discovery_endpoint: `https://${host}/tenant/v2.0/.well-known/openid-configuration`,
+        metadata: [{ preferred_network: host, preferred_cache: host, aliases: [host] }],
+      }),
+    }
+  const tenant = /^\/([^/]+)\/v2\.0\/\.well-known/.exec(path)?.[1]
+  if (tenant === undefined) return undefined
+  const url = `https://${host}/${tenant}`
+  return {
+    status: 200,
+    body: JSON.stringify({
+      issuer: `${url}/v2.0`,
+      authorization_endpoint: `${url}/oauth2/v2.0/authorize`,
+      token_endpoint: `${url}/oauth2/v2.0/token`,
+      end_session_endpoint: `${url}/oauth2/v2.0/logout`,
+      jwks_uri: `${url}/discovery/v2.0/keys`,
+    }),
   }
 }

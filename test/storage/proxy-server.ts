@@ -126,7 +126,7 @@ export async function startProxy(options: ProxyServerOptions = {}): Promise<Test
 }
 
 /** For a proxy all of whose tunnels end at one server. */
-export const leadTo = (server: https.Server) => (socket: Socket) => {
+export const leadTo = (server: net.Server) => (socket: Socket) => {
   const onward = net.connect((server.address() as AddressInfo).port, '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'))
   socket.on('close', () => onward.destroy())
   onward

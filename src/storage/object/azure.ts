@@ -14,6 +14,7 @@ import { ConfigError, StorageError } from '../../errors.js'
 import { lazily } from '../../package.js'
 import { objectUri, placeUri } from '../uri.js'
 import { type Agents, createAgents } from './agents.js'
+import { parseConnectionString } from './azure-connection.js'
 import { type Ask, asking, checkSize, controlFailure, PageTurner } from './control.js'
 import { BadAnswerError } from './control-faults.js'
 import { statusOf } from './failure.js'
@@ -41,10 +42,10 @@ const mostPartsInFlight = 8
 const deletesInFlight = 16
 /** Of the service, for requests that are not the SDK's own. */
 const apiVersion = '2021-12-02'
-const tokenScope = 'https://storage.azure.com/.default'
 
 type Credential = {
-  readonly signing: () => Promise<{ signing: Signing; expiresAtMs?: number }>
+  /** `fresh`: not what was given before. */
+  readonly signing: (fresh: boolean) => Promise<{ signing: Signing; expiresAtMs?: number }>
   readonly sdk: unknown
   readonly query: string
 }
@@ -60,44 +61,13 @@ export async function openAzure(place: ObjectPlace, settings: ObjectSettings): P
   redactor.add(own?.key, own?.sas)
   const bases = baseUrls(account, settings, own)
   const agents = createAgents(settings)
-  const credential = credentialOf(account, settings, own)
+  const credential = credentialOf(account, settings, own, { agents, redactor })
   const pipeline = newPipeline(credential.sdk as never, {
     // What fails is sent again by our own rule: the library's heeds no Retry-After.
     retryOptions: { maxTries: 1 },
   })
   pipeline.factories.push(connecting(agents, settings.requestTimeoutMs))
   return new AzureControl(place, settings, { bases, pipeline, agents, redactor, credential })
-}
-
-/** What a connection string says. Throws ConfigError, without the text. */
-export function parseConnectionString(text: string): { account?: string; key?: string; sas?: string; endpoint?: string } {
-  const entries = text
-    .trim()
-    .replace(/^'(.*)'$/s, '$1')
-    .split(';')
-    .filter((part) => part.trim() !== '')
-    .map((part) => {
-      const at = part.indexOf('=')
-      if (at <= 0)
-        throw new ConfigError('AZURE_STORAGE_CONNECTION_STRING (connection_string): must be NAME=VALUE pairs separated by semicolons')
-      return [part.slice(0, at).trim().toLowerCase(), part.slice(at + 1).trim()] as const
-    })
-  const of = Object.fromEntries(entries)
-  if (of.usedevelopmentstorage === 'true')
-    throw new ConfigError('UseDevelopmentStorage=true is not supported; give AccountName, AccountKey and BlobEndpoint')
-  const account = of.accountname
-  const protocol = of.defaultendpointsprotocol ?? 'https'
-  const endpoint =
-    of.blobendpoint ?? (account === undefined ? undefined : `${protocol}://${account}.blob.${of.endpointsuffix ?? 'core.windows.net'}`)
-  const sas = of.sharedaccesssignature?.replace(/^\?/, '')
-  if (endpoint === undefined)
-    throw new ConfigError('AZURE_STORAGE_CONNECTION_STRING (connection_string): names neither AccountName nor BlobEndpoint')
-  return {
-    endpoint: endpoint.replace(/\/+$/, ''),
-    ...(account === undefined ? {} : { account }),
-    ...(of.accountkey === undefined ? {} : { key: of.accountkey }),
-    ...(sas === undefined ? {} : { sas }),
-  }
 }
 
 /** `https://account.blob.core.windows.net`, or what stands in its place; servers without host names of their own have the account in the path. */
@@ -112,7 +82,12 @@ function baseUrls(account: string, settings: ObjectSettings, connection: { endpo
   })
 }
 
-function credentialOf(account: string, settings: ObjectSettings, connection: { key?: string; sas?: string } | undefined): Credential {
+function credentialOf(
+  account: string,
+  settings: ObjectSettings,
+  connection: { readonly key?: string; readonly sas?: string } | undefined,
+  around: Pick<Parts, 'agents' | 'redactor'>,
+): Credential {
   const anonymous: Credential = { sdk: new AnonymousCredential(), query: '', signing: async () => ({ signing: { kind: 'anonymous' } }) }
   if (settings.anonymous) return anonymous
   const key = settings.accountKey ?? connection?.key
@@ -131,15 +106,15 @@ function credentialOf(account: string, settings: ObjectSettings, connection: { k
     const expiry = Number.isNaN(ends) ? {} : { expiresAtMs: ends }
     return { ...anonymous, query: sas, signing: async () => ({ signing: { kind: 'sas', query: sas }, ...expiry }) }
   }
-  const { azureIdentity } = lazily<typeof import('./azure-identity.js')>('storage/object/azure-identity.js')
-  const identity = azureIdentity(settings.instanceMetadata ?? settings.endpoints.length === 0)
+  const { AzureIdentity } = lazily<typeof import('./azure-identity.js')>('storage/object/azure-identity.js')
+  const { requestTimeoutMs, maxAttempts, retry, instanceMetadata: metadata = settings.endpoints.length === 0 } = settings
+  const identity = new AzureIdentity({ ...around, requestTimeoutMs, maxAttempts, retry, metadata })
   return {
     sdk: identity,
     query: '',
-    signing: async () => {
-      const found = await identity.getToken(tokenScope)
-      if (found === null) throw Object.assign(new Error('no token'), { name: 'CredentialUnavailableError' })
-      return { signing: { kind: 'bearer', token: found.token }, expiresAtMs: found.expiresOnTimestamp }
+    signing: async (fresh) => {
+      const { token, expiresAtMs } = await identity.token(fresh)
+      return { signing: { kind: 'bearer', token }, expiresAtMs }
     },
   }
 }
@@ -204,6 +179,9 @@ class AzureControl implements ObjectControl {
     return { ...this.meter.record(this.parts.bases.map((base) => new URL(base).origin)), retries: { ...this.retries } }
   }
 
+  /** Who asks for another grant has none that is good any more, or soon. */
+  #wasGranted = false
+
   async grant(): Promise<AccessGrant> {
     const { place, settings, parts } = this
     const urls = parts.bases.map((base) => new URL(`${base}/${place.bucket}/`))
@@ -211,7 +189,8 @@ class AzureControl implements ObjectControl {
       throw new StorageError(placeUri(place), 'use several endpoints for', 'they must have the same path', 'EndpointPaths')
     let found: Awaited<ReturnType<Credential['signing']>>
     try {
-      found = await parts.credential.signing()
+      found = await parts.credential.signing(this.#wasGranted)
+      this.#wasGranted = true
     } catch (error) {
       throw controlFailure(this, error, 'find credentials for', place.prefix, parts.redactor)
     }

@@ -1,6 +1,7 @@
 // From a location and `storage.storage_options` to the control plane of its provider, whose library loads only now.
 import { lazily } from '../../package.js'
 import { type ObjectLocation, placeOf } from '../uri.js'
+import { parseConnectionString } from './azure-connection.js'
 import { type ObjectSettings, objectSettings } from './settings.js'
 import type { ObjectControl, ObjectPlace } from './types.js'
 
@@ -18,7 +19,9 @@ export function resolveTarget(
   env: NodeJS.ProcessEnv = process.env,
 ): Target {
   const settings = objectSettings(options, providers[location.scheme], env)
-  const account = settings.accountName ?? /(?:^|;)\s*AccountName=([^;]+)/i.exec(settings.connectionString ?? '')?.[1]
+  const { accountName, connectionString } = settings
+  const isAzure = location.scheme === 'az'
+  const account = accountName ?? (isAzure && connectionString !== undefined ? parseConnectionString(connectionString).account : undefined)
   return { place: placeOf(location, { account, accountInUri: settings.accountInUri }), settings }
 }
 
