@@ -72,6 +72,7 @@ export async function startSignIn(tls?: Certificate): Promise<SignIn> {
 function answer(signIn: SignIn, { method, path, body }: SignInSeen): { status: number; body: string; type?: string } {
   if (path === '/latest/api/token') return { status: 200, body: 'machine-session', type: 'text/plain' }
   if (path === '/latest/meta-data/iam/security-credentials/') return { status: 200, body: 'role', type: 'text/plain' }
+  if (path.startsWith('/computeMetadata') && !path.includes('/token')) return { status: path.includes('universe') ? 404 : 200, body: '{}' }
   const authority = ofAuthority(path)
   if (authority !== undefined) return authority
   const number = ++signIn.issued

@@ -1,14 +1,16 @@
 // The control plane of Google Cloud Storage, over its SDK.
 import http from 'node:http'
 import https from 'node:https'
-import { type Bucket, type File, IdempotencyStrategy, RETRYABLE_ERR_FN_DEFAULT, Storage } from '@google-cloud/storage'
+import { type Bucket, type File, IdempotencyStrategy, RETRYABLE_ERR_FN_DEFAULT, Storage, type StorageOptions } from '@google-cloud/storage'
+import { placeUri } from '../uri.js'
 import { type Agents, createAgents, trustOf } from './agents.js'
 import { type Ask, asking, checkSize, controlFailure, PageTurner } from './control.js'
 import { BadAnswerError, passingCause } from './control-faults.js'
-import { statusOf } from './failure.js'
+import { statusOf, storageFailure } from './failure.js'
+import { type GoogleIdentity, googleIdentity, signInFailure } from './gcs-identity.js'
 import { PieceRecorder, retriesOfLibrary } from './gcs-pieces.js'
 import { ObjectMeter, type ObjectReads } from './meter.js'
-import { keepFromLibraries, proxySecrets, throughProxy } from './proxy.js'
+import { keepFromLibraries, machineHosts, proxySecrets, throughProxy } from './proxy.js'
 import { Redactor } from './redactor.js'
 import type { ObjectSettings } from './settings.js'
 import { answerLimitMs, answerWithin, collectBody } from './silence.js'
@@ -39,8 +41,16 @@ export async function openGcs(place: ObjectPlace, settings: ObjectSettings): Pro
   // For what the library signs in with, and for uploads.
   const agent = ({ protocol }: URL) => (protocol === 'https:' ? agents.https : agents.http)
   // Emulators and gateways know no Google accounts; with a key file it is said that this one does.
-  const signsIn = !settings.anonymous && (endpoint === undefined || settings.credentialsFile !== undefined)
-  const storage = new Storage({
+  const signsIn =
+    !settings.anonymous && (endpoint === undefined || settings.credentialsFile !== undefined || settings.instanceMetadata === true)
+  if (settings.instanceMetadata === false) process.env.METADATA_SERVER_DETECTION = 'none'
+  let identity: GoogleIdentity | undefined
+  try {
+    identity = signsIn ? googleIdentity(settings, redactor) : undefined
+  } catch (error) {
+    throw storageFailure(error, { uri: placeUri(place), operation: 'find credentials for', endpoint: endpoint ?? ownEndpoint }, redactor)
+  }
+  const options: StorageOptions = {
     ...(endpoint === undefined ? {} : { apiEndpoint: endpoint, useAuthWithCustomEndpoint: signsIn }),
     ...(settings.credentialsFile !== undefined && signsIn ? { keyFilename: settings.credentialsFile } : {}),
     ...(settings.projectId !== undefined ? { projectId: settings.projectId } : signsIn ? {} : { projectId: 'none' }),
@@ -62,7 +72,8 @@ export async function openGcs(place: ObjectPlace, settings: ObjectSettings): Pro
     },
     timeout: settings.requestTimeoutMs,
     clientOptions: { transporterOptions: { agent } } as never,
-  })
+  }
+  const storage = new Storage(options)
   const trust = trustOf(settings)
   if (Object.keys(trust).length > 0) {
     // Parts of the library make their own requests and take the process's agent.
@@ -74,20 +85,28 @@ export async function openGcs(place: ObjectPlace, settings: ObjectSettings): Pro
     maxRetries: 0,
     pool: trust,
     agent,
-    ...(settings.proxies === undefined ? {} : useAgents(agents, endpoint ?? ownEndpoint)),
+    ...(settings.proxies === undefined ? {} : useAgents(agents, [new URL(endpoint ?? ownEndpoint).hostname, ...(identity?.hosts ?? [])])),
   }
   storage.interceptors.push({ request: (request) => Object.assign(request, connection) as never })
-  const control = new GcsControl(place, settings, { storage, agents, redactor, signsIn })
+  const control = new GcsControl(place, settings, {
+    ...{ storage, agents, redactor },
+    ...(identity === undefined ? {} : { identity, signIn: (fresh) => (fresh ? new Storage(options) : storage).authClient }),
+  })
   // Servers may repeat the token, so it has to be known from the first request on.
-  if (signsIn) await control.grant()
+  if (signsIn) await control.signIn()
   return control
 }
 
 /** The library takes no agents and knows proxies by rules of its own: so it is kept from those and takes the process's agents, which are ours. */
-function useAgents(agents: Agents, endpoint: string): { readonly forever: false } {
+function useAgents(agents: Agents, hosts: readonly string[]): { readonly forever: false } {
   // The library writes the last one's name with a dot behind it.
-  for (const host of [new URL(endpoint).hostname, '169.254.169.254', 'metadata.google.internal', 'metadata.google.internal.'])
-    keepFromLibraries(host)
+  const ofMachines = [
+    '169.254.169.254',
+    'metadata.google.internal',
+    'metadata.google.internal.',
+    ...machineHosts().map((host) => host.replace(/:\d+$/, '')),
+  ]
+  for (const host of [...hosts, '.googleapis.com', ...ofMachines]) keepFromLibraries(host)
   http.globalAgent = agents.http
   https.globalAgent = agents.https
   return { forever: false }
@@ -96,8 +115,11 @@ function useAgents(agents: Agents, endpoint: string): { readonly forever: false 
 interface Parts {
   readonly storage: Storage
   readonly redactor: Redactor
-  readonly signsIn: boolean
   readonly agents: Agents
+  /** Who signs in; absent: nobody. */
+  readonly identity?: GoogleIdentity
+  /** The library's part that gives tokens, a `fresh` one without those that it has already. */
+  readonly signIn?: (fresh: boolean) => Storage['authClient']
 }
 
 class GcsControl implements ObjectControl {
@@ -126,27 +148,35 @@ class GcsControl implements ObjectControl {
     return { ...this.meter.record([new URL(this.settings.endpoints[0] ?? ownEndpoint).origin]), retries: { ...this.retries } }
   }
 
+  /** A token and its end; undefined where nobody signs in. Throws StorageError. @param fresh not the one that is there */
+  async signIn(fresh = false): Promise<Pick<AccessGrant, 'signing' | 'expiresAtMs'> | undefined> {
+    const { identity, signIn, redactor } = this.parts
+    if (identity === undefined) return undefined
+    try {
+      const client = signIn!(fresh)
+      const token = await answerWithin(this.settings.requestTimeoutMs, () => client.getAccessToken())
+      if (!token) throw new Error('no token came')
+      redactor.add(token)
+      const { credentials } = (client as { cachedCredential?: { credentials?: { expiry_date?: number | null } } }).cachedCredential ?? {}
+      return { signing: { kind: 'bearer', token }, expiresAtMs: credentials?.expiry_date ?? Date.now() + tokenMs }
+    } catch (error) {
+      throw controlFailure(this, signInFailure(identity, error), 'find credentials for', this.place.prefix, redactor)
+    }
+  }
+
+  /** Who asks for another grant has none that is good any more, or soon. */
+  #wasGranted = false
+
   async grant(): Promise<AccessGrant> {
-    const { place, settings, parts } = this
+    const { place, settings } = this
     const endpoints = settings.endpoints.length > 0 ? settings.endpoints : [ownEndpoint]
-    let token: string | undefined
-    let expiresAtMs: number | undefined
-    if (parts.signsIn)
-      try {
-        const { authClient } = parts.storage
-        token = (await authClient.getAccessToken()) ?? undefined
-        const client = (authClient as { cachedCredential?: { credentials?: { expiry_date?: number | null } } }).cachedCredential
-        expiresAtMs = client?.credentials?.expiry_date ?? Date.now() + tokenMs
-      } catch (error) {
-        throw controlFailure(this, error, 'find credentials for', place.prefix, parts.redactor)
-      }
-    parts.redactor.add(token)
+    const found = await this.signIn(this.#wasGranted)
+    this.#wasGranted = true
     return {
       place,
       endpoints: endpoints.map((endpoint) => new URL(endpoint).origin),
       pathPrefix: `${new URL(endpoints[0]!).pathname.replace(/\/+$/, '')}/${place.bucket}/`,
-      signing: token === undefined ? { kind: 'anonymous' } : { kind: 'bearer', token },
-      ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
+      ...(found ?? { signing: { kind: 'anonymous' } }),
       headers: {},
       ...(settings.ca.length > 0 ? { ca: settings.ca } : {}),
       verifyTls: settings.verifyTls,

@@ -67,16 +67,24 @@ export function keepFromLibraries(hostname: string): void {
 /** Metadata services of cloud machines and containers, which a proxy cannot reach on our behalf. */
 const ofMachines = '169.254.0.0/16 fe80::/10 fd00:ec2::/32 metadata.google.internal'
 
+/** Others that the environment names for Google's library, with their ports. */
+export function machineHosts(env: NodeJS.ProcessEnv = process.env): string[] {
+  return [env.GCE_METADATA_IP, env.GCE_METADATA_HOST].flatMap((host) =>
+    host ? [host.replace(/^https?:\/\//, '').replace(/\/.*$/, '')] : [],
+  )
+}
+
 /** The proxy for requests to an origin; undefined where they go there directly. Throws ConfigError, without its password, for a URL that is none. */
 export function proxyFor(rules: ProxyRules | undefined, origin: string): ProxyServer | undefined {
   if (rules === undefined) return undefined
   const { protocol, hostname, port } = new URL(origin)
   const isTls = protocol === 'https:'
-  if (isExempt(ofMachines, hostname.replace(/^\[|\]$/g, ''), 0)) return undefined
+  const ownPort = port === '' ? (isTls ? 443 : 80) : Number(port)
+  if (isExempt([ofMachines, ...machineHosts()].join(' '), hostname.replace(/^\[|\]$/g, ''), ownPort)) return undefined
   if (rules.all !== undefined) return parsed(rules.all, 'storage.storage_options.proxy')
   const named = isTls ? rules.https : rules.http
   if (named === undefined) return undefined
-  if (isExempt(rules.except, hostname.replace(/^\[|\]$/g, ''), port === '' ? (isTls ? 443 : 80) : Number(port))) return undefined
+  if (isExempt(rules.except, hostname.replace(/^\[|\]$/g, ''), ownPort)) return undefined
   return parsed(named.url, `the environment's ${named.variable}`)
 }
 
