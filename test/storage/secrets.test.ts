@@ -63,6 +63,12 @@ fs.writeFileSync(
   }),
 )
 
+const profileFile = join(folder, 'aws-config')
+fs.writeFileSync(
+  profileFile,
+  `[profile p]\naws_access_key_id = AKIDFAKE\naws_secret_access_key = ${s3Secret}\naws_session_token = ${sessionToken}\n`,
+)
+
 const ways = (federation: string): Given[] => [
   {
     how: 'keys and token of S3 in the configuration',
@@ -77,6 +83,14 @@ const ways = (federation: string): Given[] => [
     secrets: [s3Secret, sessionToken],
     options: {},
     env: { AWS_ACCESS_KEY_ID: 'AKIDFAKE', AWS_SECRET_ACCESS_KEY: s3Secret, AWS_SESSION_TOKEN: sessionToken },
+    works: true,
+  },
+  {
+    how: 'keys and token of a profile',
+    provider: 's3',
+    secrets: [s3Secret, sessionToken],
+    options: {},
+    env: { AWS_CONFIG_FILE: profileFile, AWS_SHARED_CREDENTIALS_FILE: '/dev/null', AWS_PROFILE: 'p' },
     works: true,
   },
   {

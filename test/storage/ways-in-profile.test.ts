@@ -157,8 +157,8 @@ test('without an endpoint, or where configured ones are ignored, both planes go 
   t.after(() => aws.close())
   const proxy = await startProxy({ spoilTunnel: leadTo(aws) })
   t.after(() => proxy.close())
-  const lead = (text: string, env: NodeJS.ProcessEnv = {}) =>
-    grantOf(`[default]\nregion = eu-west-1\n${text}`, { ...envKeys, HTTPS_PROXY: proxy.url, ...env }, { verify_tls: false })
+  const lead = (text: string, env: NodeJS.ProcessEnv, section = 'default', options: Record<string, unknown> = {}) =>
+    grantOf(`[${section}]\nregion = eu-west-1\n${text}`, { ...envKeys, HTTPS_PROXY: proxy.url, ...env }, { verify_tls: false, ...options })
   const cases: readonly [string, NodeJS.ProcessEnv, string, string][] = [
     ['', {}, 'bucket.s3.eu-west-1.amazonaws.com', '/'],
     ['s3 =\n  addressing_style = path', {}, 's3.eu-west-1.amazonaws.com', '/bucket/'],
@@ -176,6 +176,9 @@ test('without an endpoint, or where configured ones are ignored, both planes go 
     assert.deepEqual(await lead(text, env), { endpoints: [`https://${host}`], pathPrefix, region: 'eu-west-1' })
     assert.deepEqual([...new Set(proxy.seen.map(({ target }) => target))], [`${host}:443`], text)
   }
+  // A profile that the SDK does not look at by itself.
+  const ofOptions = await lead('ignore_configured_endpoint_urls = true', { AWS_ENDPOINT_URL: 'http://h' }, 'profile p', { profile: 'p' })
+  assert.deepEqual(ofOptions, { endpoints: ['https://bucket.s3.eu-west-1.amazonaws.com'], pathPrefix: '/', region: 'eu-west-1' })
 })
 
 const refused: readonly (readonly [...Case, message: RegExp])[] = [

@@ -419,6 +419,29 @@ test('the first source that is configured counts', async () => {
     })
 })
 
+test('keys of a profile whose file has been written anew are taken up by both planes', async () => {
+  const keys = (number: number) =>
+    `[default]\naws_access_key_id = ${issuedKey(number)}\naws_secret_access_key = ${issuedSecret(number)}\naws_session_token = ${issuedToken(number)}`
+  const env = environmentOf({ title: '', config: keys(1) })
+  await withEnvironment(env, async () => {
+    const control = await open(store.uri('anew'), { endpoint_url: store.endpoint })
+    const grant = await control.grant()
+    const key = keyOf(control.place, 'k')
+    await control.put(key, Buffer.from('content'))
+    let refused = issuedKey(1)
+    store.spoil = ({ request }) =>
+      keyOfRequest(request.headers.authorization) === refused ? { error: { status: 400, code: 'ExpiredToken' } } : undefined
+    await assert.rejects(control.put(key, Buffer.from('more')), /the credentials have expired/)
+    fs.writeFileSync(env.AWS_CONFIG_FILE!, keys(2))
+    assert.equal((await read(control, key, grant)).toString(), 'content')
+    refused = issuedKey(2)
+    fs.writeFileSync(env.AWS_CONFIG_FILE!, keys(3))
+    await control.put(key, Buffer.from('more'))
+    assert.equal(keyOfRequest(store.seen.at(-1)!.request.headers.authorization), issuedKey(3))
+    control.close()
+  })
+})
+
 test('credentials are fetched once until they are about to end, and kept to their end where the source fails', async (t) => {
   const way = ways.find(({ title }) => title === 'a container, whose token lies in a file')!
   await withEnvironment(environmentOf(way), async () => {
