@@ -1,6 +1,8 @@
 // Every source of S3 credentials signs for both planes, gives others when the storage refuses the present ones, and is named where it fails.
 import assert from 'node:assert/strict'
+import type { ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
@@ -211,7 +213,7 @@ for (const [number, way] of ways.entries())
 /** A configuration that must fail to open, with the words. */
 async function refusal(way: Way): Promise<string> {
   return withEnvironment(environmentOf(way), async () => {
-    const options = { endpoint_url: store.endpoint, connect_timeout_ms: 20, ...way.options }
+    const options = { endpoint_url: store.endpoint, s3_max_attempts: 1, ...way.options }
     const error = await open(store.uri('refused'), options).then(
       () => assert.fail('it opens'),
       (failure: unknown) => failure as Error,
@@ -391,13 +393,23 @@ test('without an endpoint the machine is asked, unless AWS_EC2_METADATA_DISABLED
   assert.deepEqual(signIn.seen, [])
 })
 
-test('a command that never answers is given up, and not waited for', async () => {
-  // The shell that the command runs in starts it as a process of its own.
-  const config = '[default]\ncredential_process = sleep 150; echo'
-  const env = { ...noCredentials, HOME: folder, AWS_CONFIG_FILE: file(config), AWS_SHARED_CREDENTIALS_FILE: '/dev/null' }
-  const ran = await driver(['doctor', store.uri('never'), '--json'], { env: { ...env, AWS_ENDPOINT_URL: store.endpoint } })
-  assert.equal(ran.code, 1, ran.stderr)
-  assert.match(ran.stdout, /the profile \\"default\\" \(credential_process\): no answer in time/)
+test('a command that never answers is given up, ended, and not waited for', async () => {
+  const children: ChildProcess[] = []
+  const note = (message: unknown) => children.push((message as { process: ChildProcess }).process)
+  subscribe('child_process', note)
+  try {
+    // The shell that the command runs in starts it as a process of its own, which holds its output.
+    const message = await refusal({
+      title: '',
+      config: '[default]\ncredential_process = sleep 150; echo',
+      options: { request_timeout_ms: 100 },
+    })
+    assert.match(message, /the profile "default" \(credential_process\): no answer in time/)
+  } finally {
+    unsubscribe('child_process', note)
+  }
+  const [child] = children
+  assert.ok(child?.killed && child.stdout!.destroyed && child.stderr!.destroyed)
 })
 
 test('the first source that is configured counts', async () => {
@@ -446,7 +458,7 @@ test('credentials are fetched once until they are about to end, and kept to thei
   const way = ways.find(({ title }) => title === 'a container, whose token lies in a file')!
   await withEnvironment(environmentOf(way), async () => {
     t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
-    const control = await open(store.uri('clock'), { endpoint_url: store.endpoint, connect_timeout_ms: 20 })
+    const control = await open(store.uri('clock'), { endpoint_url: store.endpoint, s3_max_attempts: 2 })
     const put = async () => {
       store.reset()
       await control.put('k', Buffer.from('content'))

@@ -154,8 +154,8 @@ export class CredentialSources {
       provide: async () => {
         this.#knowToken(env.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE)
         this.redactor.add(env.AWS_CONTAINER_AUTHORIZATION_TOKEN)
-        const timeout = Math.min(1000, this.settings.connectTimeoutMs)
-        return fromHttp({ timeout, maxRetries: 3, logger: silent })() as Promise<S3Credentials>
+        const maxRetries = Math.min(3, this.settings.maxAttempts - 1)
+        return fromHttp({ timeout: 2000, maxRetries, logger: silent })() as Promise<S3Credentials>
       },
     }
   }
