@@ -55,7 +55,8 @@ export class CredentialSources {
     private readonly requestHandler: NodeHttpHandler,
     private readonly redactor: Redactor,
   ) {
-    this.#machine = fromInstanceMetadata({ timeout: 1000, maxRetries: 1, logger: silent })
+    // Where nobody has said that there is one, nobody wants to wait for it.
+    this.#machine = fromInstanceMetadata({ timeout: settings.instanceMetadata === true ? 5000 : 1000, maxRetries: 1, logger: silent })
   }
 
   /** The source that counts, as the environment and files are now. Rejects with NoCredentialsError where nothing is configured. */

@@ -43,7 +43,7 @@ export async function openGcs(place: ObjectPlace, settings: ObjectSettings): Pro
   // Emulators and gateways know no Google accounts; with a key file it is said that this one does.
   const signsIn =
     !settings.anonymous && (endpoint === undefined || settings.credentialsFile !== undefined || settings.instanceMetadata === true)
-  if (settings.instanceMetadata === false) process.env.METADATA_SERVER_DETECTION = 'none'
+  if (settings.instanceMetadata !== undefined) process.env.METADATA_SERVER_DETECTION = settings.instanceMetadata ? 'assume-present' : 'none'
   let identity: GoogleIdentity | undefined
   try {
     identity = signsIn ? googleIdentity(settings, redactor) : undefined
