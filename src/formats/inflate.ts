@@ -287,3 +287,12 @@ export class Inflater {
     this.#outEnd = end
   }
 }
+
+/** Gives the same {@link Inflater} at each call, made at the first one: most files are stored, and never need its memory. */
+export function inflaterOnDemand(): () => Inflater {
+  let inflater: Inflater | undefined
+  return () => {
+    inflater ??= new Inflater()
+    return inflater
+  }
+}

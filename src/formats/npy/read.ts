@@ -1,49 +1,24 @@
 // Reads samples of .npy files over the I/O seam. What is asked of the storage, and why, is in README.md.
 import type { IoPort } from '../../storage/io.js'
 import type { Io } from '../../storage/types.js'
+import { ArrayFileReader } from '../array-file-reader.js'
 import { checkSampleIndex } from '../sample-array.js'
-import type { ReaderOptions, SampleReader } from '../types.js'
+import type { ReaderOptions } from '../types.js'
 import { failLength, type Head, NpyHeads } from './head.js'
 
 /** Size of the small reads that Python's and C's buffered files make. */
 const pageBytes = 4096
 
-export class NpyReader implements SampleReader {
+export class NpyReader extends ArrayFileReader {
   readonly #heads: NpyHeads
-  /** With `keepOpen`: arrays that upstream would still hold in memory, by URI, with their numbers of samples. */
-  readonly #held = new Map<string, number>()
 
-  constructor(
-    private readonly port: IoPort,
-    private readonly options: ReaderOptions,
-  ) {
+  constructor(port: IoPort, options: ReaderOptions) {
+    super(port, options)
     this.#heads = new NpyHeads(port, options)
   }
 
-  read(uri: string, sample: number): Io<number> {
-    switch (this.options.extent) {
-      case 'file':
-        return this.#readFile(uri, sample)
-      case 'upstream':
-        return this.#readUpstream(uri, sample)
-      case 'sample':
-        return this.#readSample(uri, sample)
-    }
-  }
-
-  /** Only the array is forgotten: no file stays open between samples. */
-  // biome-ignore lint/correctness/useYield: there is nothing to ask of the storage
-  *release(uri: string): Io<void> {
-    this.#held.delete(uri)
-  }
-
-  // biome-ignore lint/correctness/useYield: there is nothing to ask of the storage
-  *close(): Io<void> {
-    this.#held.clear()
-  }
-
   /** The whole file, front to back. */
-  *#readFile(uri: string, sample: number): Io<number> {
+  protected override *readFile(uri: string, sample: number): Io<number> {
     const { port, options } = this
     const askedBytes = options.requestBytes
     const handle = yield port.open(uri)
@@ -64,13 +39,9 @@ export class NpyReader implements SampleReader {
   }
 
   /** What `np.load` asks for: a page, the header, and through a descriptor of its own the file from its beginning to the array's end. */
-  *#readUpstream(uri: string, sample: number): Io<number> {
+  protected override *readUpstream(uri: string, sample: number): Io<number> {
     const { port, options } = this
-    const held = this.#held.get(uri)
-    if (held !== undefined) {
-      checkSampleIndex(uri, sample, held)
-      return 0
-    }
+    if (this.isHeld(uri, sample)) return 0
     const handle = yield port.open(uri)
     try {
       yield port.read(handle, 0, pageBytes)
@@ -79,7 +50,7 @@ export class NpyReader implements SampleReader {
       yield port.read(handle, 0, head.headerBytes)
       yield* this.#readRange(uri, handle, 0, head.fileBytes, head)
       if (options.verify) yield* this.#heads.checkLength(uri, handle, head)
-      if (options.keepOpen) this.#held.set(uri, head.samples)
+      this.hold(uri, head.samples)
       return head.fileBytes
     } finally {
       yield port.close(handle)
@@ -87,7 +58,7 @@ export class NpyReader implements SampleReader {
   }
 
   /** Only the bytes of the sample where they lie side by side, otherwise the whole array. */
-  *#readSample(uri: string, sample: number): Io<number> {
+  protected override *readSample(uri: string, sample: number): Io<number> {
     const { port, options } = this
     const handle = yield port.open(uri)
     try {

@@ -4,17 +4,17 @@ import { DataError } from '../../errors.js'
 import type { IoPort } from '../../storage/io.js'
 import type { Io } from '../../storage/types.js'
 import { type ArrayLayout, type DecoderOptions, type SampleDecoder, type SampleTarget, slackBytes } from '../decoder.js'
-import { Inflater } from '../inflate.js'
+import { inflaterOnDemand } from '../inflate.js'
 import { u32 } from '../little-endian.js'
 import { type NpyHeader, parseNpyHeader } from '../npy/layout.js'
 import { PlacedReads } from '../placed-read.js'
 import { checkSampleIndex, checkSamples, sampleLayout } from '../sample-array.js'
 import { SampleGather } from '../sample-gather.js'
 import { SequentialSource } from '../sequential.js'
-import { type Head, parseHead, sameHead } from './head.js'
+import { type Head, recogniseHead } from './head.js'
 import { centralSignature, localFixedBytes, localHeaderBytes, localSignature, parseLocalHeader, stored } from './layout.js'
 import { labelsMember, samplesArray, samplesMember } from './members.js'
-import { failForeign, walkArchive } from './walk.js'
+import { walkArchive } from './walk.js'
 
 /** Longest head looked for at first: local header, extra field and .npy header of NumPy have 183 bytes. */
 const firstHeadBytes = 448
@@ -44,11 +44,7 @@ export class NpzDecoder implements SampleDecoder {
   #layout: ArrayLayout | undefined
   #labelHead: LabelHead | undefined
   #kept: Kept | undefined
-  #inflater: Inflater | undefined
-  readonly #getInflater = () => {
-    this.#inflater ??= new Inflater()
-    return this.#inflater
-  }
+  readonly #getInflater = inflaterOnDemand()
 
   constructor(
     private readonly port: IoPort,
@@ -80,13 +76,9 @@ export class NpzDecoder implements SampleDecoder {
 
   /** Takes up the head in window bytes [begin, end); false where the sample cannot be read by itself. */
   #recognise(uri: string, begin: number, end: number): boolean {
-    const { window } = this.port
-    if (this.#head === undefined || !sameHead(this.#head, window.view, begin, end)) {
-      if (end === begin) throw new DataError(uri, 'is empty: it has 0 bytes')
-      if (end - begin >= 4 && u32(window.bytes, begin) !== localSignature) failForeign(uri, u32(window.bytes, begin))
-      this.#head = parseHead(uri, window.bytes, begin, end, this.options)
-      this.#layout = this.#head && sampleLayout(this.#head.header)
-    }
+    const head = recogniseHead(uri, this.port.window, begin, end, this.#head, this.options)
+    if (head !== this.#head) this.#layout = head && sampleLayout(head.header)
+    this.#head = head
     return this.#head?.contiguous === true
   }
 

@@ -1,7 +1,7 @@
 // What an .npz file holds, for people and tests: the same walk as `verify`, with hashes.
 import type { IoPort } from '../../storage/io.js'
 import type { Io } from '../../storage/types.js'
-import { Inflater } from '../inflate.js'
+import { inflaterOnDemand } from '../inflate.js'
 import type { NpyHeader } from '../npy/layout.js'
 import { runOnPlainFiles } from '../plain-files.js'
 import { maxListedSamples, SampleHashes } from '../sample-hashes.js'
@@ -19,7 +19,6 @@ function* inspectFile(path: string, port: IoPort, requestBytes: number): Io<Insp
   const source = new SequentialSource(port, requestBytes)
   let samples: SampleHashes | undefined
   let labels: LabelValues | undefined
-  let inflater: Inflater | undefined
   const handle = yield port.open(path)
   try {
     source.start(path, handle)
@@ -34,10 +33,7 @@ function* inspectFile(path: string, port: IoPort, requestBytes: number): Io<Insp
         if (name === labelsMember) labels?.push(bytes, begin, end)
       },
     }
-    yield* walkArchive(source, visitor, () => {
-      inflater ??= new Inflater()
-      return inflater
-    })
+    yield* walkArchive(source, visitor, inflaterOnDemand())
   } finally {
     yield port.close(handle)
   }

@@ -2,12 +2,13 @@
 import { DataError } from '../../errors.js'
 import type { IoPort } from '../../storage/io.js'
 import type { Io } from '../../storage/types.js'
-import { Inflater } from '../inflate.js'
+import { ArrayFileReader } from '../array-file-reader.js'
+import { inflaterOnDemand } from '../inflate.js'
 import { u32 } from '../little-endian.js'
 import { checkSampleIndex, checkSamples } from '../sample-array.js'
 import { SequentialSource } from '../sequential.js'
-import type { ReaderOptions, SampleReader } from '../types.js'
-import { type Head, parseHead, sameHead } from './head.js'
+import type { ReaderOptions } from '../types.js'
+import { failForeign, type Head, recogniseHead } from './head.js'
 import {
   endBytes,
   endRecordsBytes,
@@ -20,12 +21,12 @@ import {
   parseCentralDirectory,
 } from './layout.js'
 import { samplesArray, samplesMember } from './members.js'
-import { type ArchiveVisitor, failForeign, failMissing, passMember, takeLocalHeader, walkArchive } from './walk.js'
+import { type ArchiveVisitor, failMissing, passMember, takeLocalHeader, walkArchive } from './walk.js'
 
 /** Size of the small reads that Python's buffered files make. */
 const pageBytes = 4096
 
-export class NpzReader implements SampleReader {
+export class NpzReader extends ArrayFileReader {
   readonly #source: SequentialSource
   readonly #visitor: ArchiveVisitor
   /** Head of the file before: files of one data set mostly have the same one. */
@@ -34,18 +35,10 @@ export class NpzReader implements SampleReader {
   readonly #tail = new Uint8Array(endRecordsBytes)
   /** Samples of the array that was found last by {@link ArchiveVisitor.array}. */
   #samples = 0
-  /** With `keepOpen`: arrays that upstream would still hold in memory, by URI, with their numbers of samples. */
-  readonly #held = new Map<string, number>()
-  #inflater: Inflater | undefined
-  readonly #getInflater = () => {
-    this.#inflater ??= new Inflater()
-    return this.#inflater
-  }
+  readonly #getInflater = inflaterOnDemand()
 
-  constructor(
-    private readonly port: IoPort,
-    private readonly options: ReaderOptions,
-  ) {
+  constructor(port: IoPort, options: ReaderOptions) {
+    super(port, options)
     this.#source = new SequentialSource(port, options.requestBytes)
     this.#visitor = {
       decode: options.verify,
@@ -56,30 +49,8 @@ export class NpzReader implements SampleReader {
     }
   }
 
-  read(uri: string, sample: number): Io<number> {
-    switch (this.options.extent) {
-      case 'file':
-        return this.#readFile(uri, sample)
-      case 'upstream':
-        return this.#readUpstream(uri, sample)
-      case 'sample':
-        return this.#readSample(uri, sample)
-    }
-  }
-
-  /** Only the array is forgotten: no file stays open between samples. */
-  // biome-ignore lint/correctness/useYield: there is nothing to ask of the storage
-  *release(uri: string): Io<void> {
-    this.#held.delete(uri)
-  }
-
-  // biome-ignore lint/correctness/useYield: there is nothing to ask of the storage
-  *close(): Io<void> {
-    this.#held.clear()
-  }
-
   /** The whole file, front to back. Without `verify` this is the hot path of runs: nothing is allocated, known heads are only compared. */
-  *#readFile(uri: string, sample: number): Io<number> {
+  protected override *readFile(uri: string, sample: number): Io<number> {
     const { port, options } = this
     const { window } = port
     const askedBytes = options.requestBytes
@@ -111,13 +82,7 @@ export class NpzReader implements SampleReader {
 
   /** Takes up the head in window bytes [begin, end): the one before or a new one; false where it is not of the usual form. */
   #recognise(uri: string, begin: number, end: number): boolean {
-    const { window } = this.port
-    if (this.#head !== undefined && sameHead(this.#head, window.view, begin, end)) return true
-    if (end === begin) throw new DataError(uri, 'is empty: it has 0 bytes')
-    if (end - begin < 4) return false
-    const signature = u32(window.bytes, begin)
-    if (signature !== localSignature) failForeign(uri, signature)
-    this.#head = parseHead(uri, window.bytes, begin, end, this.options)
+    this.#head = recogniseHead(uri, this.port.window, begin, end, this.#head, this.options)
     return this.#head !== undefined
   }
 
@@ -166,13 +131,9 @@ export class NpzReader implements SampleReader {
   }
 
   /** What upstream DLIO asks for through `np.load`: both ends of the archive, then member x (dlio's `NPZReader`, Python's `zipfile`). */
-  *#readUpstream(uri: string, sample: number): Io<number> {
-    const { port, options } = this
-    const held = this.#held.get(uri)
-    if (held !== undefined) {
-      checkSampleIndex(uri, sample, held)
-      return 0
-    }
+  protected override *readUpstream(uri: string, sample: number): Io<number> {
+    const { port } = this
+    if (this.isHeld(uri, sample)) return 0
     const handle = yield port.open(uri)
     try {
       const head = yield port.read(handle, 0, pageBytes)
@@ -182,7 +143,7 @@ export class NpzReader implements SampleReader {
       if (signature !== localSignature) failForeign(uri, signature)
       const bytes = yield* this.#readMember(uri, handle)
       checkSampleIndex(uri, sample, this.#samples)
-      if (options.keepOpen) this.#held.set(uri, this.#samples)
+      this.hold(uri, this.#samples)
       return bytes
     } finally {
       yield port.close(handle)
@@ -251,7 +212,7 @@ export class NpzReader implements SampleReader {
   }
 
   /** Only the bytes of the sample where they lie side by side, otherwise (and with `verify`, for the CRC) the whole of member x. */
-  *#readSample(uri: string, sample: number): Io<number> {
+  protected override *readSample(uri: string, sample: number): Io<number> {
     const { port, options } = this
     const { window } = port
     const handle = yield port.open(uri)

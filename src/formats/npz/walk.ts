@@ -6,6 +6,7 @@ import type { Inflater } from '../inflate.js'
 import { u32, u64 } from '../little-endian.js'
 import { maxNpyHeaderBytes, type NpyHeader, parseNpyHeader } from '../npy/layout.js'
 import type { ByteSink, SequentialSource } from '../sequential.js'
+import { failForeign } from './head.js'
 import {
   type ArchiveEnd,
   centralEntryBytes,
@@ -57,12 +58,6 @@ export function* walkArchive(source: SequentialSource, visitor: ArchiveVisitor, 
   }
   if (!names.has(samplesMember)) failMissing(uri, [...names])
   yield* passDirectory(source, signature, members)
-}
-
-/** @throws DataError for a file that does not begin as an archive does */
-export function failForeign(uri: string, signature: number): never {
-  const bytes = Array.from({ length: 4 }, (_, i) => ((signature >>> (8 * i)) & 255).toString(16).padStart(2, '0')).join(' ')
-  throw new DataError(uri, `is no .npz file: it begins with bytes ${bytes}, a zip archive with 50 4b 03 04`, 0)
 }
 
 export function failMissing(uri: string, names: readonly string[]): never {
