@@ -5,7 +5,7 @@ import { StorageError } from '#src/errors.js'
 import { connect, resolveTarget } from '#src/storage/object/connect.js'
 import type { ObjectControl } from '#src/storage/object/types.js'
 import { isObjectLocation, keyOf, parseLocation } from '#src/storage/uri.js'
-import { createCertificate, type Options, type Service, startAzure, startFront, startGcs, startRclone, startS3 } from './services.js'
+import { createCertificate, type Options, providers, type Service, startFront, startS3 } from './services.js'
 
 const open = (uri: string, options: Options, env = {}): Promise<ObjectControl> => {
   const location = parseLocation(uri)
@@ -31,13 +31,6 @@ const fails = (action: Promise<unknown>, message: RegExp): Promise<void> =>
     assert.match(error.message, message)
     return true
   })
-
-const providers: readonly [string, (t: TestContext) => Promise<Service | undefined>][] = [
-  ['S3', startS3],
-  ['S3 that checks signatures', startRclone],
-  ['Azure', startAzure],
-  ['Google', startGcs],
-]
 
 for (const [name, start] of providers)
   describe(name, () => {

@@ -10,17 +10,7 @@ import { isObjectLocation, keyOf, parseLocation, placeUri } from '#src/storage/u
 import { driver, type Outcome, scratchFolder, workloadFile } from '../cli/driver.js'
 import { goldenFolder, goldenJson } from '../golden.js'
 import { startProxy } from './proxy-server.js'
-import {
-  noCredentials as clean,
-  createCertificate,
-  type Options,
-  type Service,
-  startAzure,
-  startFront,
-  startGcs,
-  startRclone,
-  startS3,
-} from './services.js'
+import { noCredentials as clean, createCertificate, type Options, providers, type Service, startFront, startS3 } from './services.js'
 
 const folder = scratchFolder('object-runs')
 let runs = 0
@@ -96,13 +86,6 @@ function runLocally(golden: (typeof recorded)[number]): Promise<Ran> {
   locally.set(golden.id, known)
   return known
 }
-
-const providers: readonly [string, (t: TestContext) => Promise<Service | undefined>][] = [
-  ['S3', startS3],
-  ['S3 that checks signatures', startRclone],
-  ['Azure', startAzure],
-  ['Google', startGcs],
-]
 
 for (const [name, start] of providers)
   describe(`recorded data sets in ${name}`, () => {

@@ -60,9 +60,10 @@ async function freePort(): Promise<number> {
   }
 }
 
-/** Starts a server and waits until it takes connections. It ends with the test file. */
-async function start(command: string, args: readonly string[], port: number): Promise<void> {
-  const child: ChildProcess = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+/** Starts a server on a port of its own and waits until it takes connections; returns its origin. It ends with the test file. */
+async function start(command: string, args: (port: number) => readonly string[]): Promise<string> {
+  const port = await freePort()
+  const child: ChildProcess = spawn(command, args(port), { stdio: ['ignore', 'ignore', 'pipe'] })
   let words = ''
   child.stderr!.on('data', (chunk: Buffer) => {
     words = `${words}${chunk}`.slice(-2000)
@@ -74,6 +75,7 @@ async function start(command: string, args: readonly string[], port: number): Pr
     if (child.exitCode !== null || waits > 600) throw new Error(`${command} does not start: ${words}`)
     await sleep(50)
   }
+  return `http://127.0.0.1:${port}`
 }
 
 function answers(port: number): Promise<boolean> {
@@ -97,51 +99,48 @@ async function available<T>(t: TestContext, what: string, make: () => Promise<T>
 
 const python = (): Promise<string> => pythonWith(join('test', 'storage', 'requirements.txt'))
 
+const s3AccessKey = 'AKIDTEST'
+
+/** What a server at `endpoint` that looks like S3 is to the tests; `createBucket` makes the bucket of a place. */
+function s3Service(endpoint: string, secret: string, createBucket: (bucket: string) => Promise<unknown>): Service {
+  return {
+    endpoint,
+    secret,
+    options: { endpoint_url: endpoint, access_key_id: s3AccessKey, secret_access_key: secret },
+    place: async () => {
+      const bucket = `bucket-${places++}`
+      await createBucket(bucket)
+      return `s3://${bucket}/data`
+    },
+  }
+}
+
 /** moto, which looks like S3; in memory. */
 export function startS3(t: TestContext): Promise<Service | undefined> {
   return available(t, 'moto', async () => {
-    const port = await freePort()
-    await start(join(dirname(await python()), 'moto_server'), ['-H', '127.0.0.1', '-p', String(port)], port)
-    const endpoint = `http://127.0.0.1:${port}`
-    const secret = 'moto-secret-0123456789abcdef'
-    return {
-      endpoint,
-      secret,
-      options: { endpoint_url: endpoint, access_key_id: 'AKIDTEST', secret_access_key: secret },
-      place: async () => {
-        const bucket = `bucket-${places++}`
-        await request(`${endpoint}/${bucket}`, 'PUT')
-        return `s3://${bucket}/data`
-      },
-    }
+    const endpoint = await start(join(dirname(await python()), 'moto_server'), (port) => ['-H', '127.0.0.1', '-p', String(port)])
+    return s3Service(endpoint, 'moto-secret-0123456789abcdef', (bucket) => request(`${endpoint}/${bucket}`, 'PUT'))
   })
 }
 
 /** rclone, which serves a folder as S3 does, checks signatures, and answers ranges with status 200. */
 export function startRclone(t: TestContext): Promise<Service | undefined> {
   return available(t, 'rclone', async () => {
-    const port = await freePort()
     const folder = mkdtempSync(join(tmpdir(), 'dl-driver-rclone-'))
     atExit(() => rmSync(folder, { recursive: true, force: true }))
     const secret = 'rclone-secret-0123456789abcdef'
+    const keys = ['--auth-key', `${s3AccessKey},${secret}`]
     // No ETags: for those it would read every object before answering.
-    const args = ['serve', 's3', folder, '--addr', `127.0.0.1:${port}`, '--auth-key', `AKIDTEST,${secret}`, '--vfs-cache-mode', 'off']
-    await start(join(dirname(await python()), 'rclone'), ['--config', join(folder, 'none'), ...args, '--etag-hash', ''], port)
-    const endpoint = `http://127.0.0.1:${port}`
-    return {
-      endpoint,
-      secret,
-      options: { endpoint_url: endpoint, access_key_id: 'AKIDTEST', secret_access_key: secret },
-      place: async () => {
-        const bucket = `bucket-${places++}`
-        const { CreateBucketCommand, S3Client } = await import('@aws-sdk/client-s3')
-        const credentials = { accessKeyId: 'AKIDTEST', secretAccessKey: secret }
-        const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials })
-        await client.send(new CreateBucketCommand({ Bucket: bucket }))
-        client.destroy()
-        return `s3://${bucket}/data`
-      },
-    }
+    const serving = ['serve', 's3', folder, ...keys, '--vfs-cache-mode', 'off', '--etag-hash', '']
+    const rclone = join(dirname(await python()), 'rclone')
+    const endpoint = await start(rclone, (port) => ['--config', join(folder, 'none'), ...serving, '--addr', `127.0.0.1:${port}`])
+    return s3Service(endpoint, secret, async (bucket) => {
+      const { CreateBucketCommand, S3Client } = await import('@aws-sdk/client-s3')
+      const credentials = { accessKeyId: s3AccessKey, secretAccessKey: secret }
+      const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials })
+      await client.send(new CreateBucketCommand({ Bucket: bucket }))
+      client.destroy()
+    })
   })
 }
 
@@ -153,10 +152,9 @@ export function startAzure(t: TestContext): Promise<Service | undefined> {
       writeFileSync(join(path, 'package.json'), '{"private":true}')
       await execute('npm', ['install', '--prefix', path, '--no-audit', '--no-fund', 'azurite@3.35.0'], { maxBuffer: 1 << 26 })
     })
-    const port = await freePort()
-    const args = ['--blobHost', '127.0.0.1', '--blobPort', String(port), '--skipApiVersionCheck', '--disableTelemetry', '--silent']
-    await start(join(folder, 'node_modules', '.bin', 'azurite-blob'), [...args, '--inMemoryPersistence'], port)
-    const endpoint = `http://127.0.0.1:${port}`
+    const quietly = ['--skipApiVersionCheck', '--disableTelemetry', '--silent', '--inMemoryPersistence']
+    const azurite = join(folder, 'node_modules', '.bin', 'azurite-blob')
+    const endpoint = await start(azurite, (port) => ['--blobHost', '127.0.0.1', '--blobPort', String(port), ...quietly])
     return {
       endpoint,
       secret: azureKey,
@@ -175,13 +173,8 @@ export function startAzure(t: TestContext): Promise<Service | undefined> {
 /** An emulator of Google Cloud Storage, in memory; it knows no accounts, and no HEAD. */
 export function startGcs(t: TestContext): Promise<Service | undefined> {
   return available(t, 'the emulator of Google Cloud Storage', async () => {
-    const port = await freePort()
-    await start(
-      join(dirname(await python()), 'gcp-storage-emulator'),
-      ['start', '--host=127.0.0.1', `--port=${port}`, '--in-memory', '-q'],
-      port,
-    )
-    const endpoint = `http://127.0.0.1:${port}`
+    const emulator = join(dirname(await python()), 'gcp-storage-emulator')
+    const endpoint = await start(emulator, (port) => ['start', '--host=127.0.0.1', `--port=${port}`, '--in-memory', '-q'])
     return {
       endpoint,
       options: { endpoint_url: endpoint },
@@ -193,6 +186,14 @@ export function startGcs(t: TestContext): Promise<Service | undefined> {
     }
   })
 }
+
+/** Every server that tests can start, by its name in titles. */
+export const providers: readonly [string, (t: TestContext) => Promise<Service | undefined>][] = [
+  ['S3', startS3],
+  ['S3 that checks signatures', startRclone],
+  ['Azure', startAzure],
+  ['Google', startGcs],
+]
 
 function request(url: string, method: string, body = ''): Promise<number> {
   return new Promise((resolve, reject) => {
