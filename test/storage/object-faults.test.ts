@@ -86,6 +86,13 @@ function assertFails(outcome: Outcome, pattern: RegExp): void {
   assert.equal(outcome.bytes, undefined)
 }
 
+/** A storage that streams objects as runs do by default, for tests that read through it more than once, or not to the end. */
+function streaming(grant: AccessGrant = server.grant()): { storage: ObjectStorage; meter: ObjectMeter } {
+  const meter = new ObjectMeter(grant.endpoints.length)
+  const options = { ...defaultReadOptions, access: 'stream', requestBytes } as const
+  return { storage: new ObjectStorage(grant, 's3://data/', options, { io: privateMeter(), objects: meter }, () => {}), meter }
+}
+
 /** Faults that go by: the object arrives whole, and the retry is counted by its cause. */
 const passing: readonly (readonly [rule: string, fault: Fault, cause: RetryCause])[] = [
   ['503 SlowDown', { edit: failWith(503, 'SlowDown') }, 'throttled'],
@@ -183,9 +190,7 @@ test('a chunked body that ends early is gone on with where it broke off', async 
 
 test('a kept connection that the server has closed meanwhile costs one uncounted attempt, which is recorded', async () => {
   const grant = server.grant()
-  const meter = new ObjectMeter(1)
-  const options = { ...defaultReadOptions, access: 'stream', requestBytes } as const
-  const storage = new ObjectStorage(grant, 's3://data/', options, { io: privateMeter(), objects: meter }, () => {})
+  const { storage, meter } = streaming(grant)
   const port = new IoPort(createWindow(requestBytes, 2))
   server.fault = (request) => (request.onConnection === 1 ? { cutAt: 0, cutBy: 'reset' } : undefined)
   for (let i = 0; i < 3; i++) assert.deepEqual(await runAsync(readAll(port, 's3://data/k', requestBytes), storage), content)
@@ -197,13 +202,7 @@ test('a kept connection that the server has closed meanwhile costs one uncounted
 
 test('a connection is not used longer than the server says it keeps it', async () => {
   const first = server.connections
-  const storage = new ObjectStorage(
-    server.grant(),
-    's3://data/',
-    { ...defaultReadOptions, access: 'stream', requestBytes },
-    { io: privateMeter(), objects: new ObjectMeter(1) },
-    () => {},
-  )
+  const { storage } = streaming()
   const port = new IoPort(createWindow(requestBytes, 2))
   server.fault = () => ({ edit: withHeader('Keep-Alive', 'timeout=0') })
   for (let i = 0; i < 2; i++) await runAsync(readAll(port, 's3://data/k', requestBytes), storage)
@@ -414,13 +413,7 @@ test('several endpoints get the same number of requests', async () => {
   const servers = await Promise.all([startFaultServer(), startFaultServer(), startFaultServer()])
   for (const { objects } of servers) objects.set('k', content)
   const grant = server.grant({ endpoints: servers.map(({ url }) => url) })
-  const storage = new ObjectStorage(
-    grant,
-    's3://data/',
-    { ...defaultReadOptions, access: 'stream', requestBytes },
-    { io: privateMeter(), objects: new ObjectMeter(3) },
-    () => {},
-  )
+  const { storage } = streaming(grant)
   await Promise.all(
     Array.from({ length: 8 }, async () => {
       const port = new IoPort(createWindow(requestBytes, 2))
@@ -500,13 +493,7 @@ test('a closed storage gives up what is under way, whatever it waits for', async
   ] as const) {
     server.fault = () => fault
     const before = timers()
-    const storage = new ObjectStorage(
-      server.grant(),
-      's3://data/',
-      { ...defaultReadOptions, access: 'stream', requestBytes },
-      { io: privateMeter(), objects: new ObjectMeter(1) },
-      () => {},
-    )
+    const { storage } = streaming()
     const port = new IoPort(createWindow(requestBytes, 2))
     const reading = runAsync(readAll(port, 's3://data/k', requestBytes), storage)
     setTimeout(() => storage.close(), 30)
