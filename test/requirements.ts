@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process'
 import type { TestContext } from 'node:test'
 
 /** True in continuous integration, where everything that tests need must be there. */
-export const inCi = !['', '0', 'false', undefined].includes(process.env.CI)
+const inCi = !['', '0', 'false', undefined].includes(process.env.CI)
 
 /** Skips the test with the reason, or fails it under CI. The caller returns afterwards. */
 export function lacking(t: TestContext, reason: string): void {

@@ -7,7 +7,7 @@ import { decimalBytes, grouped, type Palette, printable, shortDuration, shortNum
 import type { Job, Skipped } from './jobs.js'
 import { blockTimeToleranceMs, type Difference, type Recomputation, relativeTolerance } from './recompute.js'
 
-export const aggregateSchemaVersion = 1
+const aggregateSchemaVersion = 1
 
 export interface AggregateRun {
   /** Several where hosts of one job wrote folders of their own. */

@@ -4,7 +4,7 @@ import type { Workload } from '../config/workload.js'
 type Settings = Pick<Workload, 'workflow' | 'checkpoint'>
 
 /** Whether checkpoints follow steps; else they follow epochs. */
-export function followsSteps({ checkpoint }: Pick<Workload, 'checkpoint'>): boolean {
+function followsSteps({ checkpoint }: Pick<Workload, 'checkpoint'>): boolean {
   return checkpoint.stepsBetweenCheckpoints >= 0
 }
 

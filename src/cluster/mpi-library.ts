@@ -13,7 +13,7 @@ export type Handle = bigint | number
 export type Memory = ArrayBuffer
 
 /** Environment variable with the path of the library to use. */
-export const libraryVariable = 'DL_DRIVER_MPI_LIB'
+const libraryVariable = 'DL_DRIVER_MPI_LIB'
 
 const libraryNames: Readonly<Record<MpiFlavour, readonly string[]>> = {
   openmpi: ['libmpi.so.40', 'libmpi.so.80', 'libmpi.40.dylib'],

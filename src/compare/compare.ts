@@ -4,7 +4,7 @@ import { mean, sum } from '../metrics/statistics.js'
 import type { MeasuredRun } from './measured.js'
 import type { Quantity } from './quantities.js'
 
-export const compareSchemaVersion = 1
+const compareSchemaVersion = 1
 
 /** Epochs that both runs must have for their spread to tell what is noise. */
 const fewestEpochs = 3

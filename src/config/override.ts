@@ -20,7 +20,7 @@ const maxPathKeys = 16
 const form = /^(\+\+|\+|~)?([A-Za-z_][\w-]*(?:\.[\w-]+)*)(?:=([\s\S]*))?$/
 
 /** Parses one override, or says what is wrong with it. */
-export function parseOverride(text: string): Override | ConfigProblem {
+function parseOverride(text: string): Override | ConfigProblem {
   const origin: Origin = { source: { name: commandLine, lines: [text] } }
   const match = form.exec(text)
   if (!match) {

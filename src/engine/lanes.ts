@@ -85,9 +85,9 @@ export function readExtent({ profile, semantics, dataset }: Workload): ReadExten
 const KiB = 1024
 const MiB = 1024 * KiB
 /** Pieces of this size through the page cache are the same load as one large call, and stay in the processor's cache. */
-export const cachedRequestBytes = 512 * KiB
+const cachedRequestBytes = 512 * KiB
 /** With O_DIRECT the size of a request decides how deep the device is driven: DLIO's, which is the whole file, up to this bound of memory. */
-export const mostDirectBytes = 64 * MiB
+const mostDirectBytes = 64 * MiB
 const page = 4096
 
 /** Size of one read request in bytes, and whether it is smaller than DLIO's. */

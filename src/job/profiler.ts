@@ -7,7 +7,7 @@ import type { Warning, Workload } from '../config/workload.js'
 import { ConfigError, StorageError } from '../errors.js'
 
 /** Name of iostat's report in the output folder. */
-export const iostatFile = 'iostat.json'
+const iostatFile = 'iostat.json'
 
 /** -m MB, -d and -x extended device report, -t times, -c CPU, -y without the report since boot, one report a second: what DLIO passes. */
 const iostatOptions = ['-mdxtcy', '-o', 'JSON'] as const

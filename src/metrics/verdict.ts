@@ -15,11 +15,11 @@ export interface Verdict {
 }
 
 /** Waiting (or barrier) time up to this share of the measured time is not what limits a run. */
-export const littleWaitingPercent = 10
+const littleWaitingPercent = 10
 /** From here on the client's processors are the limit; no storage could be driven faster. */
 export const clientBusyPercent = 85
 /** Up to here they are idle enough to blame the storage. */
-export const clientIdlePercent = 60
+const clientIdlePercent = 60
 /** Late computations that add this share to the computing time distort the result. */
 export const lagPercent = 2
 

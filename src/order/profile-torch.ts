@@ -46,7 +46,7 @@ function samplerOf({ ranks, split }: ProfileSource, { sampler, shuffle }: Pytorc
 }
 
 /** `DistributedSampler.num_samples`. */
-export function distributedLength(length: number, replicas: number, dropLast: boolean): number {
+function distributedLength(length: number, replicas: number, dropLast: boolean): number {
   // torch writes the first as ceil((length − replicas) / replicas) where the length is no multiple.
   return dropLast ? Math.floor(length / replicas) : Math.ceil(length / replicas)
 }

@@ -24,7 +24,7 @@ export function tfSeeds(operationSeed: number, globalSeed?: number): TfSeeds {
 const modulo = (value: number, divisor: number): number => ((value % divisor) + divisor) % divisor
 
 /** Philox4x32-10 with 64-bit seeds, one 32-bit output per draw. Seeds here have at most 32 bits. */
-export class Philox {
+class Philox {
   private readonly counter = new Uint32Array(4)
   private readonly output = new Uint32Array(4)
   private used = 4

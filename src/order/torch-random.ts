@@ -5,7 +5,7 @@ import { mersenne } from 'pure-rand/generator/mersenne'
 import { identity } from './numpy-random.js'
 
 /** From this length on torch 2.13 draws permutations with 64-bit words: ⌊(2³²−1)/20⌋. */
-export const wideRandpermLength = 214_748_364
+const wideRandpermLength = 214_748_364
 /** From this bound on `randint` takes 64-bit words. */
 const wideRandintBound = 2 ** 28
 

@@ -1,7 +1,7 @@
 // Text as Python writes it: json.dump, repr of numbers, format of floats and the time stamps of DLIO. Consumers compare and parse these.
 
 /** Marks a number as a Python float: written `1.0` where a plain number would be written `1`. */
-export class PythonFloat {
+class PythonFloat {
   constructor(readonly value: number) {}
 }
 

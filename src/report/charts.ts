@@ -68,7 +68,7 @@ export function markLine(lines: readonly { at: number; axis: 'x' | 'y'; label: s
 
 /** Of the drawing; text in it is 12 units high. */
 export const chartWidth = 480
-export const chartHeight = 240
+const chartHeight = 240
 
 /** Room around the axes' labels. */
 export const grid = { left: 8, right: 16, top: 32, bottom: 32, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' }

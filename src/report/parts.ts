@@ -23,7 +23,7 @@ ${rows.map(([title = '', ...cells]) => html`<tr><th scope="row">${title}</th>${c
 export type Fact<T> = readonly [title: string, of: (of: T) => Cell | undefined]
 
 /** One line a fact and one column a run; facts that no run has are left out, and so is a table without any. */
-export function factTable<T>(columns: readonly T[], heads: readonly Cell[], facts: readonly Fact<T>[], kind = 'facts'): Markup | undefined {
+function factTable<T>(columns: readonly T[], heads: readonly Cell[], facts: readonly Fact<T>[], kind = 'facts'): Markup | undefined {
   const rows = facts.flatMap(([title, of]) => {
     const cells = columns.map(of)
     return cells.every((cell) => cell === undefined || cell === none) ? [] : [{ title, cells: cells.map((cell) => cell ?? none) }]

@@ -150,6 +150,6 @@ export const keyOf = (place: ObjectPlace, name: string): string => joinKey(place
 export const objectUri = (place: ObjectPlace, key: string): string => placeUri({ ...place, prefix: key })
 
 /** `head/tail`, where either may be empty. */
-export function joinKey(head: string, tail: string): string {
+function joinKey(head: string, tail: string): string {
   return head === '' ? tail : tail === '' ? head : `${head}/${tail}`
 }

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 const all = join(root, '../shared/golden/datasets')
-export const datasetsFolder = existsSync(all) ? all : join(root, 'test/golden/datasets')
+const datasetsFolder = existsSync(all) ? all : join(root, 'test/golden/datasets')
 
 export interface RecordedFile {
   /** `dataset/train/file`, for titles. */

@@ -146,7 +146,7 @@ function parseRequest(text: string, connection: number, onConnection: number): S
   return { method, target, headers, connection, onConnection }
 }
 
-export const errorAnswer = (status: number, code: string, message = 'words', headers: Record<string, string> = {}): Answer => {
+const errorAnswer = (status: number, code: string, message = 'words', headers: Record<string, string> = {}): Answer => {
   const body = Buffer.from(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>${message}</Message></Error>`)
   return { status, reason: code, headers: { 'Content-Type': 'application/xml', 'Content-Length': String(body.length), ...headers }, body }
 }

@@ -124,7 +124,7 @@ export function startS3(t: TestContext): Promise<Service | undefined> {
 }
 
 /** rclone, which serves a folder as S3 does, checks signatures, and answers ranges with status 200. */
-export function startRclone(t: TestContext): Promise<Service | undefined> {
+function startRclone(t: TestContext): Promise<Service | undefined> {
   return available(t, 'rclone', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'dl-driver-rclone-'))
     atExit(() => rmSync(folder, { recursive: true, force: true }))

@@ -5,7 +5,7 @@ import { type Plain, plainNode } from './pyyaml.js'
 import type { ConfigSource } from './search-path.js'
 
 /** The version of Hydra whose behaviour this is. */
-export const hydraVersion = '1.3.2'
+const hydraVersion = '1.3.2'
 
 const logging = { version: 1, root: { level: 'ERROR' }, disable_existing_loggers: true }
 

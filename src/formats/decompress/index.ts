@@ -7,7 +7,7 @@ import { bunzip2 } from './bzip2.js'
 import { unxz } from './xz.js'
 
 /** Most bytes that a file may decompress to. */
-export const maxDecompressedBytes = 2 ** 28
+const maxDecompressedBytes = 2 ** 28
 
 /** @throws DataError for damaged data, and where more comes out than {@link maxDecompressedBytes} */
 export function decompress(uri: string, compression: 'gzip' | 'zip' | 'bz2' | 'xz', bytes: Uint8Array): Uint8Array {

@@ -90,7 +90,7 @@ function* readDatatype(metadata: Metadata, message: Message, mayBeCommitted: boo
   return yield* readDatatype(metadata, target, false)
 }
 
-export function parseLayout(span: Span, dataspace: Dataspace, elementBytes: number): StorageLayout {
+function parseLayout(span: Span, dataspace: Dataspace, elementBytes: number): StorageLayout {
   const version = span.version(5, 1)
   const datasetBytes = dataspace.dims.reduce((bytes, dim) => bytes * dim, elementBytes)
   const storage = version <= 2 ? parseOld(span, datasetBytes) : parseNew(span, version)

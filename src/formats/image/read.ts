@@ -110,7 +110,7 @@ export class ImageReader implements SampleReader {
 }
 
 /** The bytes of a file, kept as they pass by. */
-export class Collector {
+class Collector {
   #bytes = new Uint8Array(65_536)
   #length = 0
 

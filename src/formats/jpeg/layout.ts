@@ -5,7 +5,7 @@ import type { ImageCodec, ImageHeader } from '../image/codec.js'
 import type { SequentialSource } from '../sequential.js'
 
 /** Start of image, and the byte that every marker begins with. */
-export const jpegSignature = [0xff, 0xd8, 0xff] as const
+const jpegSignature = [0xff, 0xd8, 0xff] as const
 const endOfImage = 0xd9
 const startOfScan = 0xda
 
@@ -22,7 +22,7 @@ const isFrame = (marker: number) => marker >= 0xc0 && marker <= 0xcf && marker !
 const isAlone = (marker: number) => marker === 0x01 || (marker >= 0xd0 && marker <= 0xd7)
 
 /** Follows the segments to the first scan, then reads on to the end of the file, where the end marker must be. @throws DataError */
-export function* walkJpeg(source: SequentialSource): Io<JpegHeader> {
+function* walkJpeg(source: SequentialSource): Io<JpegHeader> {
   const header = yield* walkToScan(source)
   yield* passScans(source)
   return header

@@ -78,7 +78,7 @@ export function* takeLocalHeader(source: SequentialSource, signature: number): I
 }
 
 /** Collects a member's .npy header, then lets its data through, counting and summing all of it. */
-export class MemberContent {
+class MemberContent {
   header: NpyHeader | undefined
   /** Decoded bytes so far. */
   byteLength = 0

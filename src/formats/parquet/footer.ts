@@ -8,7 +8,7 @@ export const parquetMagic = [0x50, 0x41, 0x52, 0x31] as const
 /** Length of the footer and the magic, at the end. */
 export const endBytes = 8
 /** Longest footer that is parsed. */
-export const maxFooterBytes = 2 ** 26
+const maxFooterBytes = 2 ** 26
 
 /** One column of one row group. */
 export interface ColumnChunk {

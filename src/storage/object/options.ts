@@ -50,9 +50,6 @@ export const options = {
 
 export type OptionName = keyof typeof options
 
-/** Which options hold secrets. */
-export const secretOptions: readonly string[] = Object.entries(options).flatMap(([name, { kind }]) => (kind === 'secret' ? [name] : []))
-
 export interface OptionProblem {
   readonly option: string
   readonly rule: string
