@@ -12,6 +12,7 @@ import { type StateFile, stateBytes } from './types.js'
  */
 export type StateFormat = 'torch' | 'raw' | 'tensorflow'
 
+/** Which of the formats DLIO writes states in: it goes by the framework, and only upstream saves with torch itself. */
 export function stateFormat({ semantics, framework }: Pick<Workload, 'semantics' | 'framework'>): StateFormat {
   if (framework === 'tensorflow') return 'tensorflow'
   return semantics === 'upstream' ? 'torch' : 'raw'

@@ -23,6 +23,7 @@ export interface StateFile {
 /** Bytes of an element (DLIO `BaseCheckpointing.get_datatype_size`). */
 export const elementBytes: Readonly<Record<StateType, number>> = { int8: 1, uint8: 1, fp16: 2, bf16: 2, fp32: 4, fp64: 8 }
 
+/** Bytes of the values of a tensor, without whatever a file format puts around them. */
 export function tensorBytes({ type, elements }: Tensor): number {
   return elements * elementBytes[type]
 }
@@ -39,6 +40,7 @@ export function tensorsOf(state: State): Tensor[] {
   return [...found]
 }
 
+/** Whether an entry of a state is a tensor, not a state within it. */
 export function isTensor(entry: Tensor | State): entry is Tensor {
   return !(entry instanceof Map)
 }

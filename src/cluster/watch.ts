@@ -16,6 +16,7 @@ export interface Identity {
   readonly startTicks: string
 }
 
+/** What tells this process from all others, also from a later one with its number. */
 export function ownIdentity(): Identity {
   return {
     host: hostname(),

@@ -158,6 +158,7 @@ export function sampledFiles(count: number, every: number): number[] {
   return sampled.at(-1) === count - 1 ? sampled : [...sampled, count - 1]
 }
 
+/** The error, in the words of MLCommons’ DLIO, of a data set that is not listed but sampled: `checked` files were looked for. */
 export function notThere(missingFiles: readonly string[], checked: number): RunError {
   return new RunError(
     `skip_listing validation failed: ${missingFiles.length} of ${checked} sampled files missing in [train]. First failures: ${missingFiles.slice(0, 3).join(', ')}`,

@@ -53,6 +53,7 @@ export function key(label: string, index: number): Markup {
   return keyOf(label, seriesColour(index), index >= seriesColours)
 }
 
+/** As {@link key}, in a colour (CSS) that is no series’. */
 export function keyOf(label: string, colour: string, dashed = false): Markup {
   return html`<span class="key"><i style="background:${colour}"${dashed && html` class="dashed"`}></i><bdi>${label}</bdi></span>`
 }
@@ -74,6 +75,7 @@ interface FigureOptions {
   readonly wide?: boolean
 }
 
+/** Figures side by side, those without a drawing left out; nothing where none has one. */
 export function figures(...items: readonly (Markup | undefined)[]): Markup {
   const shown = items.filter((item) => item !== undefined && item.text !== '')
   return shown.length === 0 ? html`` : html`<div class="figures">${shown as Markup[]}</div>`

@@ -26,6 +26,7 @@ export interface ObjectsOpened {
  */
 export interface ObjectsRecord extends ObjectsOpened, ObjectReads {}
 
+/** The section of what was opened and what readers have read through it; requests and retries of both are added up. */
 export function objectsRecord({ uri, requests, retries, options }: ObjectsOpened, reads: ObjectReads): ObjectsRecord {
   const { endpoints, attempts } = reads
   return { uri, endpoints, requests: withReads(requests, reads), retries: addRetries([retries, reads.retries]), attempts, options }
@@ -86,6 +87,7 @@ export function mergeCheckpointObjects(parts: readonly CheckpointObjectsRecord[]
 /** All retries of a section. */
 export const retriesOf = ({ retries }: Pick<ObjectsRecord, 'retries'>): number => sum(Object.values(retries))
 
+/** One distribution of all requests, whose times stay exact to the width of a bucket: quantiles cannot be averaged. There must be at least one request. */
 export function mergeLatencies(summaries: readonly LatencySummary[]): LatencySummary {
   const merged = new LatencyHistogram()
   for (const summary of summaries) merged.add(summary)

@@ -6,6 +6,7 @@ const slowestUpload = 256
 /** How long an answer to a request with a body of `bodyBytes` may take. */
 export const answerLimitMs = (requestTimeoutMs: number, bodyBytes: number): number => requestTimeoutMs + bodyBytes / slowestUpload
 
+/** The error of a request whose answer did not come within `limitMs` milliseconds; its code is what sockets give for the same. */
 export function silenceError(limitMs: number): Error {
   return Object.assign(new Error(`the server was silent for ${(limitMs / 1000).toFixed(1)} s`), { code: 'ETIMEDOUT' })
 }
