@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import time
@@ -336,6 +337,15 @@ def _stacked(values: List[Array]) -> Any:
     if all(value.shape == values[0].shape and value.dtype == values[0].dtype for value in values):
         return np.stack(values)
     return values
+
+
+def source_arguments(given: Mapping[str, Any], profile_fields: Sequence[str]) -> Dict[str, Any]:
+    """What a front end hands on to :class:`BatchSource`, out of its own arguments: ``locals()`` at its beginning.
+
+    Arguments of the same name go as they are, those of ``profile_fields`` that are not None go together as ``profile``.
+    """
+    arguments = {name: given[name] for name in inspect.signature(BatchSource).parameters if name in given}
+    return {**arguments, "profile": {name: given[name] for name in profile_fields if given[name] is not None}}
 
 
 def override_list(overrides: Overrides) -> List[str]:

@@ -8,7 +8,7 @@ from typing import Any, Iterator, Optional, Tuple, Union
 import numpy as np
 
 from ._frameworks import need
-from ._loader import Batch, BatchSource, Overrides
+from ._loader import Batch, BatchSource, Overrides, source_arguments
 from .errors import ConfigError
 
 _PROFILE_FIELDS = ("batch_size", "seed", "shuffle", "worker_count", "prefetch_buffer_size", "drop_remainder")
@@ -73,27 +73,13 @@ def iterate(
 
     Raises ConfigError, RunError, ImportError.
     """
-    given = locals()
-    profile = {name: given[name] for name in _PROFILE_FIELDS if given[name] is not None}
+    arguments = source_arguments(locals(), _PROFILE_FIELDS)
     if as_numpy not in (False, True):
         raise ConfigError(f"as_numpy {as_numpy!r}: must be True or False")
     convert = None if as_numpy else need("jax").numpy.asarray
     source = BatchSource(
-        config,
         framework="jax",
-        overrides=overrides,
-        profile=profile,
-        order=order,
-        split=split,
-        rank=rank,
-        world_size=world_size,
-        semantics=semantics,
-        direct=direct,
-        verify=verify,
-        ring_bytes=ring_bytes,
-        on_full=on_full,
-        variable=variable,
-        pad_value=pad_value,
+        **arguments,
         finish=lambda batch: _pair(batch, convert),
     )
     return JaxBatches(source)

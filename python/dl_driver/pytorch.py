@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 import numpy as np
 
 from ._frameworks import need
-from ._loader import Batch, BatchIterator, BatchSource, Overrides
+from ._loader import Batch, BatchIterator, BatchSource, Overrides, source_arguments
 from .errors import ConfigError
 
 _PROFILE_FIELDS = (
@@ -104,8 +104,7 @@ class PyTorchDataLoader:
         verify: bool = False,
         output: Union[str, "os.PathLike[str]", None] = None,
     ) -> None:
-        given = locals()
-        profile = {name: given[name] for name in _PROFILE_FIELDS if given[name] is not None}
+        arguments = source_arguments(locals(), _PROFILE_FIELDS)
         if return_type not in ("tensor", "numpy"):
             raise ConfigError(f"return_type {return_type!r}: must be 'tensor' or 'numpy'")
         torch = need("torch") if return_type == "tensor" else None
@@ -113,22 +112,8 @@ class PyTorchDataLoader:
         self.pin_memory = pin_memory
         pins = pin_memory and torch is not None and torch.cuda.is_available()
         self._source = BatchSource(
-            config,
             framework="pytorch",
-            overrides=overrides,
-            profile=profile,
-            order=order,
-            split=split,
-            rank=rank,
-            world_size=world_size,
-            semantics=semantics,
-            direct=direct,
-            verify=verify,
-            ring_bytes=ring_bytes,
-            on_full=on_full,
-            variable=variable,
-            pad_value=pad_value,
-            output=output,
+            **arguments,
             finish=_pair if torch is None else _TensorMaker(torch, pins),
         )
         self.num_workers = int(self._source.opened["threads"])

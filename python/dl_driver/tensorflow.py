@@ -10,7 +10,7 @@ from typing import Any, Iterator, Mapping, Optional, Tuple, Union
 import numpy as np
 
 from ._frameworks import need
-from ._loader import Batch, BatchSource, Overrides
+from ._loader import Batch, BatchSource, Overrides, source_arguments
 
 _PROFILE_FIELDS = (
     "batch_size",
@@ -65,26 +65,13 @@ def create_dataset(
 
     Raises ConfigError, RunError, ImportError.
     """
-    given = locals()
-    profile = {name: given[name] for name in _PROFILE_FIELDS if given[name] is not None}
+    arguments = source_arguments(locals(), _PROFILE_FIELDS)
     tf = need("tensorflow")
     make_source = functools.partial(
         BatchSource,
-        config,
         framework="tensorflow",
-        overrides=overrides,
-        profile=profile,
-        order=order,
-        split=split,
-        rank=rank,
-        world_size=world_size,
-        semantics=semantics,
-        direct=direct,
-        verify=verify,
-        ring_bytes=ring_bytes,
-        on_full=on_full,
+        **arguments,
         variable="pad",
-        pad_value=pad_value,
         finish=_element,
     )
     source = make_source()
