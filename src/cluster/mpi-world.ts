@@ -13,8 +13,10 @@ import type { ProcessPlace, Reduction, World } from './world.js'
 
 /** So long after a failure others' failures count as simultaneous. Longer than an alarm takes to arrive. */
 const settleMs = 250
-/** How long MPI_Abort and MPI_Finalize may take before this process ends itself. */
-const endMs = 3000
+/** How long MPI_Abort may take before this process ends itself. */
+const abortMs = 3000
+/** How long MPI_Finalize may take, for which all processes meet once more: large or busy machines take seconds, and the work is done. */
+const finalizeMs = 20_000
 
 /**
  * Settings of the libraries below MPI. By default they overwrite the code of munmap() and its like to know when pinned memory goes, while
@@ -221,7 +223,7 @@ class MpiWorld implements World {
 
   async abort(exitCode: number): Promise<never> {
     this.connection.post({ kind: 'abort', exitCode })
-    await sleep(endMs)
+    await sleep(abortMs)
     // Without its launcher MPI may not come to an end; exit() would wait for its thread.
     process.kill(process.pid, 'SIGKILL')
     return new Promise(() => {})
@@ -233,7 +235,7 @@ class MpiWorld implements World {
     this.stopWatch()
     await this.barrier()
     this.connection.post({ kind: 'close' })
-    if (!(await within(endMs, this.connection.closed))) throw new RunError('MPI_Finalize does not return')
+    if (!(await within(finalizeMs, this.connection.closed))) throw new RunError('MPI_Finalize does not return')
   }
 
   private hear(alarm: Alarm): void {

@@ -5,7 +5,18 @@ import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { bin, driver, scratchFolder, workloadFile } from '../cli/driver.js'
 import { hasProgram } from '../requirements.js'
-import { eventually, launchers, mpich, openMpi, processesIn, processOfRank, runUnder, startUnder, training } from './mpirun.js'
+import {
+  eventually,
+  launchers,
+  mpich,
+  openMpi,
+  patientOpenMpi,
+  processesIn,
+  processOfRank,
+  runUnder,
+  startUnder,
+  training,
+} from './mpirun.js'
 
 /** The data of all jobs, made once. */
 const dataset = { format: 'npz', record_length_bytes: 4096, num_files_train: 24 }
@@ -36,7 +47,7 @@ for (const launcher of launchers) {
   test(`${launcher.name}: Ctrl-C to mpirun leaves a partial result of all ranks, no summary and no process`, async (t) => {
     if (!hasProgram(t, launcher.program, '--version')) return
     const { folder, out, program, env } = longJob('mpi-interrupt')
-    const job = startUnder(launcher, 2, program, { env })
+    const job = startUnder(launcher, 2, program, { env: { ...env, ...patientOpenMpi } })
     await training(out)
     job.child.kill('SIGINT')
     const code = await job.ended
@@ -52,7 +63,7 @@ for (const launcher of launchers) {
   test(`${launcher.name}: SIGTERM to one rank interrupts all of them`, async (t) => {
     if (!hasProgram(t, launcher.program, '--version')) return
     const { folder, out, program, env } = longJob('mpi-term')
-    const job = startUnder(launcher, 3, program, { env })
+    const job = startUnder(launcher, 3, program, { env: { ...env, ...patientOpenMpi } })
     await training(out)
     process.kill(processOfRank(folder, launcher, 2), 'SIGTERM')
     assert.equal(await job.ended, 130, job.stderr())
@@ -65,7 +76,7 @@ for (const launcher of launchers) {
   test(`${launcher.name}: a rank that is killed ends the job, which names it`, async (t) => {
     if (!hasProgram(t, launcher.program, '--version')) return
     const { folder, out, program, env } = longJob('mpi-kill')
-    const job = startUnder(launcher, 3, program, { env })
+    const job = startUnder(launcher, 3, program, { env: { ...env, ...patientOpenMpi } })
     await training(out)
     process.kill(processOfRank(folder, launcher, 1), 'SIGKILL')
     assert.notEqual(await job.ended, 0)
@@ -126,7 +137,11 @@ test('ranks whose launcher was killed end by themselves, without a summary', asy
   job.child.kill('SIGKILL')
   assert.notEqual(await job.ended, 0)
   await eventually('all ranks end', () => processesIn(folder).length === 0)
-  assert.deepEqual(results(out), ['result.partial.json'])
+  // Open MPI's library ends orphans by itself, perhaps before they have written anything.
+  assert.deepEqual(
+    results(out).filter((name) => name !== 'result.partial.json'),
+    [],
+  )
 })
 
 test('a library that is missing, no MPI library, or another launcher’s, is named with what to do', async (t) => {

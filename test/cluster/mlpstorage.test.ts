@@ -9,7 +9,7 @@ import { test } from 'node:test'
 import { parse } from 'yaml'
 import { scratchFolder } from '../cli/driver.js'
 import { hasProgram } from '../requirements.js'
-import { eventually, openMpi, processesIn, training } from './mpirun.js'
+import { eventually, openMpi, patientOpenMpi, processesIn, training } from './mpirun.js'
 
 /** Tiny settings of the models that are trained, as `--params`. */
 const models = [
@@ -72,10 +72,16 @@ function argv({ cwd, configs }: Harness, ranks: number, workload: string, run: s
 }
 
 /** Starts mpirun without a shell, its folder made as mlpstorage makes it. */
-function start({ cwd }: Harness, run: string, model: string, args: readonly string[]): { child: ChildProcess; output: () => string } {
+function start(
+  { cwd }: Harness,
+  run: string,
+  model: string,
+  args: readonly string[],
+  more: NodeJS.ProcessEnv = {},
+): { child: ChildProcess; output: () => string } {
   for (const folder of [run, ...['train', 'valid', 'test'].map((part) => `data/${model}/${part}`)])
     mkdirSync(join(cwd, folder), { recursive: true })
-  const env = { ...process.env, DL_DRIVER_TEST_JOB: cwd }
+  const env = { ...process.env, ...more, DL_DRIVER_TEST_JOB: cwd }
   const child = spawn(openMpi.program, ['--mca', 'btl_vader_single_copy_mechanism', 'none', ...args], {
     cwd,
     env,
@@ -83,7 +89,7 @@ function start({ cwd }: Harness, run: string, model: string, args: readonly stri
   })
   let output = ''
   for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (text: Buffer) => {
+    stream.setEncoding('utf8').on('data', (text: string) => {
       output += text
     })
   return { child, output: () => output }
@@ -189,7 +195,8 @@ for (const signals of [1, 2])
     assert.equal(datagen.code, 0, datagen.output)
     const endless = ['reader.batch_size=2', 'train.epochs=2000', 'train.computation_time=0.01', 'checkpoint.checkpoint_after_epoch=9999']
     const run = 'res/run'
-    const { child } = start(home, run, model, argv(home, 2, `${model}_${accelerator}`, run, [...params, ...endless], model))
+    const args = argv(home, 2, `${model}_${accelerator}`, run, [...params, ...endless], model)
+    const { child } = start(home, run, model, args, patientOpenMpi)
     const closed = once(child, 'close')
     await training(join(home.cwd, run))
     child.kill('SIGINT')

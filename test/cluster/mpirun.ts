@@ -32,7 +32,13 @@ export interface Launched {
   readonly ended: Promise<number>
 }
 
-/** What an MPI launcher around the tests, or its user, may have set. */
+/**
+ * Open MPI's mpirun kills ranks a second after it told them to end, which on a busy machine may be before they have said or written what
+ * they are to leave. With this it lets them have eight; it waits them out to the end, so only those jobs get it whose ranks leave something.
+ */
+export const patientOpenMpi = { OMPI_MCA_odls_base_sigkill_timeout: '8' }
+
+/** Without what an MPI launcher around the tests, or its user, may have set. */
 function cleanEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !/^(OMPI_|PMI|PMIX_|MPI_|SLURM_|DLIO_|DL_DRIVER_)/.test(name))
   return { ...Object.fromEntries(kept), NO_COLOR: '1', ...env }
@@ -52,10 +58,10 @@ export function startUnder(
   })
   let stdout = ''
   let stderr = ''
-  child.stdout.on('data', (text: Buffer) => {
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text
   })
-  child.stderr.on('data', (text: Buffer) => {
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
   })
   // A job that hangs fails its test instead of holding up all.

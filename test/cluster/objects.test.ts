@@ -8,7 +8,7 @@ import { bin, scratchFolder, workloadFile } from '../cli/driver.js'
 import { lacking } from '../requirements.js'
 import { startFakeStore } from '../storage/fake-store.js'
 import { noCredentials } from '../storage/services.js'
-import { eventually, launchers, processesIn, processOfRank, runUnder, startUnder } from './mpirun.js'
+import { eventually, launchers, patientOpenMpi, processesIn, processOfRank, runUnder, startUnder } from './mpirun.js'
 
 const folder = scratchFolder('mpi-objects')
 const hasProgram = (name: string) => (process.env.PATH ?? '').split(':').some((place) => existsSync(join(place, name)))
@@ -74,8 +74,9 @@ for (const launcher of launchers) {
     if (!hasProgram(launcher.program)) return lacking(t, `${launcher.name} is not installed`)
     const { store, own, program, partial, env } = await generatingJob('mpi-interrupted-upload')
     store.spoil = ({ kind }, number) => (kind === 'put' && number >= 6 ? { none: 'silence' } : undefined)
-    const job = startUnder(launcher, 2, program, { env })
-    await eventually('uploads are held', () => store.seen.filter(({ kind }) => kind === 'put').length > 6)
+    const job = startUnder(launcher, 2, program, { env: { ...env, ...patientOpenMpi } })
+    // All are under way by then, and nothing more comes that could be complete here and not yet be known there.
+    await eventually('all other uploads are held', () => store.seen.filter(({ kind }) => kind === 'put').length === 40)
     process.kill(processOfRank(own, launcher, 1), 'SIGTERM')
     assert.equal(await job.ended, 130, job.stderr())
     await eventually('all processes end', () => processesIn(own).length === 0)
@@ -91,7 +92,7 @@ for (const launcher of launchers) {
     // Of process 1, which makes every other file.
     store.spoil = ({ kind, key }) =>
       kind === 'put' && /img_\d?[13579]_of/.test(key) ? { error: { status: 403, code: 'AccessDenied' } } : undefined
-    const ran = await runUnder(launcher, 2, program, { env })
+    const ran = await runUnder(launcher, 2, program, { env: { ...env, ...patientOpenMpi } })
     await eventually('all processes end', () => processesIn(own).length === 0)
     store.close()
     assert.equal(ran.code, 1, ran.stderr)
