@@ -17,7 +17,7 @@ from conftest import engine_processes, make_set
 from dl_driver import EngineError, PyTorchDataLoader, RingFullError
 
 
-def _wait_until(condition, seconds=60.0):
+def _wait_until(condition, seconds=100.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
@@ -105,7 +105,7 @@ def test_an_engine_whose_consumer_is_killed_ends_itself(small):
     config, _ = small
     script = (
         "import time\nfrom dl_driver import PyTorchDataLoader\n"
-        f"loader = PyTorchDataLoader({config!r}, return_type='numpy')\nnext(iter(loader))\nprint(loader._source.pid, flush=True)\ntime.sleep(300)\n"
+        f"loader = PyTorchDataLoader({config!r}, return_type='numpy')\nnext(iter(loader))\nprint(loader._source.pid, flush=True)\ntime.sleep(600)\n"
     )
     consumer = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     engine = int(consumer.stdout.readline())
@@ -156,7 +156,7 @@ def test_a_forked_process_does_not_keep_the_engine_of_a_dead_parent_alive(small)
     script = (
         "import os, time\nfrom dl_driver import PyTorchDataLoader\n"
         f"loader = PyTorchDataLoader({config!r}, return_type='numpy')\nnext(iter(loader))\nchild = os.fork()\n"
-        "if child == 0:\n    time.sleep(300)\nprint(loader._source.pid, child, flush=True)\ntime.sleep(300)\n"
+        "if child == 0:\n    time.sleep(600)\nprint(loader._source.pid, child, flush=True)\ntime.sleep(600)\n"
     )
     consumer = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     engine, child = (int(word) for word in consumer.stdout.readline().split())
@@ -198,6 +198,6 @@ def test_ctrl_c_ends_a_wait_for_data_and_the_program(tmp_path):
     engine = int(consumer.stdout.readline())
     assert consumer.stdout.readline() == "waits\n"
     consumer.send_signal(signal.SIGINT)
-    _, words = consumer.communicate(timeout=60)
+    _, words = consumer.communicate(timeout=100)
     assert "KeyboardInterrupt" in words
     _wait_until(lambda: not _is_alive(engine))

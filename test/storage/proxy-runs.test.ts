@@ -165,7 +165,7 @@ for (const [name, start, host, schemes] of providers)
       const place = await service.place()
       for (const tls of schemes) {
         const endpoint = tls ? front.endpoint : service.endpoint
-        const options = { ...service.options, endpoint_url: endpoint, s3_max_attempts: 1, connect_timeout_ms: 1000 }
+        const options = { ...service.options, endpoint_url: endpoint, s3_max_attempts: 1, connect_timeout_ms: 20_000 }
         const proxy = await proxyWith({
           spoilTunnel: (socket) => !!socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n'),
           spoilRequest: (request, response) => !!response.writeHead(403, { 'content-length': 0 }).end(request.resume() && ''),
@@ -182,8 +182,8 @@ for (const [name, start, host, schemes] of providers)
           await fails(proxy.url),
           new RegExp(`wants credentials.*the proxy ${proxy.host}|the proxy ${proxy.host}.*wants credentials`),
         )
-        await open.pop()!.close()
-        assert.match(await fails(proxy.full), new RegExp(`the proxy ${proxy.host}.*ECONNREFUSED`))
+        // Of those that the system gives out it could have given this one to somebody else by now.
+        assert.match(await fails(proxy.full.replace(/:\d+$/, ':9')), /the proxy 127\.0\.0\.1:9.*ECONNREFUSED/)
       }
     })
   })

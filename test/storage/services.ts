@@ -71,8 +71,9 @@ async function start(command: string, args: (port: number) => readonly string[])
   child.unref()
   ;(child.stderr as unknown as { unref(): void }).unref()
   atExit(() => child.kill('SIGKILL'))
+  // Minutes only where a busy machine hardly gets to it.
   for (let waits = 0; !(await answers(port)); waits++) {
-    if (child.exitCode !== null || waits > 600) throw new Error(`${command} does not start: ${words}`)
+    if (child.exitCode !== null || waits > 6000) throw new Error(`${command} does not start: ${words}`)
     await sleep(50)
   }
   return `http://127.0.0.1:${port}`
@@ -195,10 +196,12 @@ export const providers: readonly [string, (t: TestContext) => Promise<Service | 
   ['Google', startGcs],
 ]
 
-function request(url: string, method: string, body = ''): Promise<number> {
+/** Sends a request that must succeed. */
+function request(url: string, method: string, body = ''): Promise<void> {
   return new Promise((resolve, reject) => {
     const sent = http.request(url, { method, headers: { 'content-type': 'application/json' } }, (answer) => {
-      answer.resume().on('end', () => resolve(answer.statusCode!))
+      const { statusCode } = answer
+      answer.resume().on('end', () => (statusCode === 200 ? resolve() : reject(new Error(`${method} ${url}: status ${statusCode}`))))
     })
     sent.on('error', reject).end(body)
   })
