@@ -32,7 +32,7 @@ const cases: readonly Case[] = [
     what: 'a wrong secret',
     spoil: () => refusal('SignatureDoesNotMatch'),
     failed: ['LIST', 'PUT'],
-    says: /refuses the signature; check the secret key, and the clock/,
+    says: /refuses the signature; check the secret key, the region, and the clock/,
   },
   { what: 'an unknown key', spoil: () => refusal('InvalidAccessKeyId'), failed: ['LIST', 'PUT'], says: /does not know the access key/ },
   { what: 'silence on listings', spoil: to('list', { none: 'silence' }), failed: ['LIST'], says: /no answer/ },

@@ -187,7 +187,7 @@ test('with ranges each read is one ranged GET of exactly its bytes, and nothing 
   )
 })
 
-test('the size comes from a response that was had anyway, and from HEAD where there was none', async () => {
+test('the size comes from a response that was had anyway, and from HEAD where there was none; that it is 0 is made sure of', async () => {
   const { storage, port } = open({ access: 'ranges' })
   const sizeOf = function* (uri: string): Io<number> {
     const handle = yield port.open(uri)
@@ -199,8 +199,10 @@ test('the size comes from a response that was had anyway, and from HEAD where th
   assert.equal(await runAsync(sizeOf('s3://data/empty'), storage), 0)
   assert.deepEqual(
     server.requests.map(({ method }) => method),
-    ['HEAD', 'HEAD'],
+    ['HEAD', 'HEAD', 'GET'],
   )
+  assert.equal(await runAsync(sizeOf('s3://data/k'), storage), 300_000)
+  assert.equal(server.requests.at(-1)!.method, 'HEAD')
 })
 
 for (const status of [405, 501])

@@ -5,68 +5,10 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { StorageError } from '#src/errors.js'
 import type { Result } from '#src/output/result.js'
-import { connect, resolveTarget } from '#src/storage/object/connect.js'
-import type { ObjectControl } from '#src/storage/object/types.js'
-import { isObjectLocation, keyOf, parseLocation } from '#src/storage/uri.js'
-import { driver, type Outcome, scratchFolder, workloadFile } from '../cli/driver.js'
-import { type Peculiarities, type PeculiarS3, startPeculiarS3 } from './peculiar-s3.js'
-
-const folder = scratchFolder('other-servers')
-let runs = 0
-
-/** Nothing of whoever runs the tests, and no region: only what anybody would set. */
-const environment = ({ endpoint }: PeculiarS3): NodeJS.ProcessEnv => ({
-  ...Object.fromEntries(Object.keys(process.env).flatMap((name) => (/^(AWS_(?!SDK)|S3_|https?_proxy$)/i.test(name) ? [[name, '']] : []))),
-  AWS_ENDPOINT_URL: endpoint,
-  AWS_ACCESS_KEY_ID: 'AKIDTEST',
-  AWS_SECRET_ACCESS_KEY: 'secret-0123456789',
-})
-
-interface Work {
-  readonly options?: object
-  readonly dataset?: object
-  readonly workflow?: object
-  readonly args?: string[]
-  readonly generates?: boolean
-}
-
-const workload = ({ options, dataset, workflow, generates }: Work) => ({
-  framework: 'pytorch',
-  workflow: { generate_data: generates === true, train: true, ...workflow },
-  ...(options === undefined ? {} : { storage: { storage_options: options } }),
-  dataset: {
-    data_folder: 's3://bucket/data',
-    format: 'npz',
-    num_files_train: 5,
-    num_samples_per_file: 2,
-    record_length_bytes: 4096,
-    ...dataset,
-  },
-  reader: { batch_size: 1, read_threads: 2 },
-  train: { epochs: 1, computation_time: 0 },
-})
-
-const path = (work: Work) => workloadFile(folder, workload(work), `w${runs++}.yaml`)
-const run = (server: PeculiarS3, work: Work): Promise<Outcome> =>
-  driver(['run', path(work), '--output', join(folder, `out-${runs}`), '--json', '--quiet', '--verify', ...(work.args ?? [])], {
-    env: environment(server),
-  })
-
-async function generate(server: PeculiarS3, work: Work): Promise<void> {
-  const made = await driver(['generate', path(work), '--quiet'], { env: environment(server) })
-  assert.equal(made.code, 0, made.stderr)
-}
-
-/** Generates and runs; the result of the run, in which nothing was sent again. */
-async function works(server: PeculiarS3, work: Work = {}): Promise<Result> {
-  const ran = await run(server, { ...work, generates: true })
-  assert.equal(ran.code, 0, ran.stderr)
-  return JSON.parse(ran.stdout) as Result
-}
-
-/** Small parts of one object after the other, which need its ETag, its size and ranges. */
-const inParts = { part_size: 65_536, parts_in_flight: 3 }
-const large = { record_length_bytes: 100_000, num_files_train: 2 }
+import { keyOf } from '#src/storage/uri.js'
+import { driver } from '../cli/driver.js'
+import { configured, environment, generate, inParts, large, open, outputFolder, run, type Work, works } from './peculiar-jobs.js'
+import { type Peculiarities, startPeculiarS3 } from './peculiar-s3.js'
 
 const harmless: readonly [string, Peculiarities, Work][] = [
   ['closes every connection', { closes: true }, {}],
@@ -152,14 +94,6 @@ test('a server that lists the same page for ever is found out', async () => {
   assert.match(ran.stderr, /cannot list \(page 2\): the server sends the same page again/)
 })
 
-const open = (server: PeculiarS3, options: object = {}): Promise<ObjectControl> => {
-  const location = parseLocation('s3://bucket/data')
-  assert.ok(isObjectLocation(location))
-  return connect(
-    resolveTarget(location, { endpoint_url: server.endpoint, access_key_id: 'A', secret_access_key: 'secret', ...options }, {}),
-  )
-}
-
 for (const deletesMany of ['refused', 'md5'] as const)
   test(`objects are deleted one by one where many at once are ${deletesMany === 'md5' ? 'deleted with Content-MD5 only' : 'not'}`, async () => {
     const server = await startPeculiarS3({ deletesMany })
@@ -210,7 +144,7 @@ test('a region that nobody told is an error that says what to set, the endpoint 
     AWS_CONFIG_FILE: '/dev/null',
     AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
   }
-  const ran = await driver(['generate', path({}), '--quiet'], { env })
+  const ran = await driver(['generate', configured({}), '--quiet'], { env })
   assert.equal(ran.code, 1)
   assert.match(ran.stderr, /no region is known; set AWS_REGION or storage_options\.region, or, .*AWS_ENDPOINT_URL/)
 })
@@ -233,7 +167,7 @@ test('keys that are listed percent-encoded are the keys, and markers of folders 
 test('where there are no multipart uploads, objects of one part are written, and larger ones name the way', async () => {
   const server = await startPeculiarS3({ hasMultipart: false })
   const files = { num_files_train: 1, record_length_bytes: 5_000_000 }
-  const refused = await driver(['generate', path({ dataset: files }), '--quiet'], { env: environment(server) })
+  const refused = await driver(['generate', configured({ dataset: files }), '--quiet'], { env: environment(server) })
   assert.equal(refused.code, 1)
   assert.match(refused.stderr, /cannot begin to write: .*; objects no larger than storage_options\.multipart_part_size are written by one/)
   await generate(server, { dataset: files, options: { multipart_part_size: 16 << 20 } })
@@ -284,5 +218,5 @@ for (const [what, work, remedy] of rangeless)
     )
     assert.ok(ran.stderr.includes(remedy), ran.stderr)
     assert.doesNotMatch(ran.stderr, /attempts/)
-    assert.equal(fs.existsSync(join(folder, `out-${runs}`, 'summary.json')), false)
+    assert.equal(fs.existsSync(join(outputFolder(), 'summary.json')), false)
   })

@@ -169,7 +169,7 @@ const failing: readonly Case[] = [
   {
     what: 'a wrong secret key',
     spoil: onGet(error(403, 'SignatureDoesNotMatch')),
-    says: says(read, 'status 403.*refuses the signature; check the secret key, and the clock'),
+    says: says(read, 'status 403.*refuses the signature; check the secret key, the region, and the clock'),
   },
   {
     what: 'a host name that does not resolve',

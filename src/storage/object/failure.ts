@@ -13,6 +13,10 @@ interface ProviderError {
   readonly statusCode?: number
   readonly $metadata?: { readonly httpStatusCode?: number }
   readonly $response?: { readonly statusCode?: number; readonly headers?: Readonly<Record<string, string>> }
+  /** Of an answer that the AWS SDK cannot read. */
+  readonly $responseBodyText?: unknown
+  /** What S3's redirects name. */
+  readonly Endpoint?: unknown
   readonly response?: { readonly status?: unknown }
   readonly cause?: unknown
   readonly errors?: readonly unknown[]
@@ -52,6 +56,9 @@ const tlsAdvice = 'trust its certificate authority with AWS_CA_BUNDLE, NODE_EXTR
 const badAnswer = 'the answer is not what this kind of storage says, or breaks off; check the endpoint, and what lies between'
 const slowDown = 'the server asks to slow down, again after every attempt'
 
+/** By which clouds refuse the bucket in the path. */
+export const wantsHostStyle = /^(?:SecondLevelDomainForbidden|PathStyleDomainForbidden|InvalidPathAccess|VirtualHostDomainRequired)$/
+
 const explanations: readonly [RegExp, string][] = [
   [
     /^(?:ENOTFOUND|EAI_AGAIN|EAI_NODATA)$/,
@@ -67,9 +74,10 @@ const explanations: readonly [RegExp, string][] = [
   [/^CERT_HAS_EXPIRED$/, "the server's certificate has expired"],
   [/^ERR_TLS_CERT_ALTNAME_INVALID$/, "the server's certificate is for another host name"],
   [/^(?:EPROTO|ERR_SSL_[A-Z_]+)$/, 'no TLS at this port; perhaps the endpoint is http://'],
+  [wantsHostStyle, 'the server wants the bucket in the host name: set storage_options.s3_force_path_style to false'],
   [/^NoSuchBucket$|^ContainerNotFound$/, 'there is no such bucket'],
   [/^InvalidAccessKeyId$/, 'the server does not know the access key'],
-  [/^SignatureDoesNotMatch$|^AuthenticationFailed$/, 'the server refuses the signature; check the secret key, and the clock'],
+  [/^SignatureDoesNotMatch$|^AuthenticationFailed$/, 'the server refuses the signature; check the secret key, the region, and the clock'],
   [
     /^(?:AccessDenied|AuthorizationPermissionMismatch|AuthorizationFailure|Forbidden|forbidden|required)$/,
     'access denied: these credentials may not do this',
@@ -87,32 +95,57 @@ const explanations: readonly [RegExp, string][] = [
 const byStatus: ReadonlyMap<number | undefined, string> = new Map([
   [200, badAnswer],
   [401, 'the server refuses the credentials'],
-  [403, 'access denied'],
+  [403, 'access denied: the credentials are wrong, or may not do this'],
   [404, 'there is no such object or bucket'],
   [429, slowDown],
   [503, slowDown],
 ])
 
+/** The SDKs' words on answers that they cannot read. */
+const unreadable = /XML parse error|Deserialization error/i
+
 /** Causes that the SDKs give no code, by their words. */
 const explainedWords: readonly [RegExp, string][] = [
-  [/XML parse error|Deserialization error/i, badAnswer],
+  [unreadable, badAnswer],
   [
     /^Region is missing/,
     'no region is known; set AWS_REGION or storage_options.region, or, where the store is not Amazon’s, its endpoint (AWS_ENDPOINT_URL, storage_options.endpoint_url)',
   ],
 ]
 
-/** What does without an operation that a server refuses, by its status. */
-const otherWays: readonly [RegExp, readonly number[], string][] = [
-  [/^list/, [403, 405, 500, 501], 'dataset.skip_listing does without listing'],
-  [/^begin to write/, [405, 501], 'objects no larger than storage_options.multipart_part_size are written by one request'],
+/** What does without an operation that a server refuses, by status and code; not where it refuses whoever asks. */
+const otherWays: readonly [operation: RegExp, way: string, isFor: (status: number | undefined, code: string | undefined) => boolean][] = [
+  [
+    /^list/,
+    'dataset.skip_listing does without listing',
+    (status, code) => status === 405 || status === 500 || status === 501 || (status === 403 && isPermission(code)),
+  ],
+  [
+    /^begin to write/,
+    'objects no larger than storage_options.multipart_part_size are written by one request',
+    (status, code) => status === 405 || status === 501 || (status === 400 && code === undefined),
+  ],
 ]
+const isPermission = (code: string | undefined) =>
+  code === undefined || /^(?:AccessDenied|AuthorizationPermissionMismatch|Forbidden|forbidden)$/.test(code)
 
 /** Where a redirect that the SDK does not follow leads to, in words. */
 function elsewhere(error: unknown, redactor: Redactor): string | undefined {
-  const location = (error as ProviderError)?.$response?.headers?.location
+  const { $response, Endpoint } = (error ?? {}) as ProviderError
+  const location = $response?.headers?.location ?? (typeof Endpoint === 'string' ? Endpoint : undefined)
   if (location === undefined || ![301, 302, 307, 308].includes(statusOf(error) ?? 0)) return undefined
   return `the server sends such requests to ${redactor.clean(location).slice(0, 200)}; name that as the endpoint`
+}
+
+/** What a refusal says that is no error of the storage's own kind but a page for people, or for other programs; undefined for other errors. */
+function wordsOfStranger(error: unknown, message: string): string | undefined {
+  if ((statusOf(error) ?? 0) < 300 || !unreadable.test(message)) return undefined
+  const body = (error as ProviderError).$responseBodyText
+  if (typeof body !== 'string') return ''
+  return body
+    .slice(0, 20_000)
+    .replace(/<(style|script)\b[\s\S]*?<\/\1>|<[^>]*>/gi, ' ')
+    .replace(/[\p{Cc}\s]+/gu, ' ')
 }
 
 export interface Attempt {
@@ -130,7 +163,8 @@ export function storageFailure(error: unknown, { uri, operation, endpoint, attem
   if (error instanceof StorageError) return error
   const code = codeOf(error)
   const status = statusOf(error)
-  const message = (error as Error | undefined)?.message ?? String(error)
+  const told = (error as Error | undefined)?.message ?? String(error)
+  const message = wordsOfStranger(error, told) ?? told
   // A secret that is cut in half would not be known again.
   const said = redactor
     // The SDK's word where the server gave none.
@@ -153,8 +187,10 @@ export function storageFailure(error: unknown, { uri, operation, endpoint, attem
     ...(attempts !== undefined && attempts > 1 ? [`${attempts} attempts`] : []),
     ...(reason === undefined || /attempts are used up/.test(reason) ? [] : [reason]),
   ]
-  const instead = otherWays.flatMap(([what, statuses, way]) => (what.test(operation) && statuses.includes(status ?? 0) ? [way] : []))
+  const instead = otherWays.flatMap(([what, way, isFor]) => (what.test(operation) && isFor(status, code) ? [way] : []))
+  if (status === 404 && /^https?:\/\/[^/,]+\/[^/,]/.test(endpoint))
+    instead.push('the endpoint has a path; if that is the bucket, leave it out')
   const detail = explained !== undefined && said !== '' && !explained.includes(said) && said !== code ? `${words} (${said})` : words
-  const told = [detail, ...instead, facts.join(', ')].join('; ')
-  return new StorageError(uri, operation, told, code === undefined ? undefined : redactor.clean(code))
+  const all = [detail, ...instead, facts.join(', ')].join('; ')
+  return new StorageError(uri, operation, all, code === undefined ? undefined : redactor.clean(code))
 }

@@ -38,6 +38,10 @@ export class Fetch implements ObjectRequest, BodySink, Retrying {
   /** Of the attempt under way, once one has failed. */
   private again: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined
   private way: FetchRoute | undefined
+  /** What came for a range at the object's begin told nothing of the object's size: the whole object is asked for. */
+  private asksPlainly = false
+  /** That has just come. */
+  private turnsPlain = false
 
   constructor(
     private readonly client: HttpClient,
@@ -77,7 +81,7 @@ export class Fetch implements ObjectRequest, BodySink, Retrying {
   }
 
   private attempt(): void {
-    const plain = this.method === 'HEAD' || (this.whole && this.at === 0)
+    const plain = this.method === 'HEAD' || ((this.whole || this.asksPlainly) && this.at === 0)
     this.range = plain ? '' : `bytes=${this.at}-${this.lastByte()}`
     this.ifMatch = this.route.sendsIfMatch ? this.object.ifMatch : ''
     this.client.send(this, this.way?.destination)
@@ -150,7 +154,7 @@ export class Fetch implements ObjectRequest, BodySink, Retrying {
       throw new HttpFault('badResponse', `the object comes encoded (${head.contentEncoding}), so its bytes are not those stored`, {
         retries: false,
       })
-    if (this.range === '') this.takeWhole(head)
+    if (this.range === '' && !this.asksPlainly) this.takeWhole(head)
     else if (head.rangeBegin >= 0) this.takeRange(head)
     else this.takeWholeForRange(head)
     if (this.object.plainly) this.route.sendsIfMatch = false
@@ -166,8 +170,8 @@ export class Fetch implements ObjectRequest, BodySink, Retrying {
   }
 
   private takeHeadResponse(head: ResponseHead): BodySink {
-    // Without Content-Length it stays unknown too.
-    if (head.contentLength >= 0) this.object.pin(head, head.contentLength)
+    // Without Content-Length it stays unknown too; and 0 is what some servers say of every object.
+    if (head.contentLength > 0) this.object.pin(head, head.contentLength)
     return this
   }
 
@@ -194,11 +198,14 @@ export class Fetch implements ObjectRequest, BodySink, Retrying {
   /** The whole object where a range was asked for: right only if the range is the whole object. */
   private takeWholeForRange(head: ResponseHead): void {
     if (head.status === 206) throw new HttpFault('badResponse', 'status 206 without Content-Range')
+    // Some servers send the range, and do not say that it is one.
+    if (this.range !== '' && this.at === 0 && this.object.size < 0 && head.contentLength === this.end)
+      this.askPlainly(`status 200 without Content-Range for ${this.range}, and no byte more`)
     const fits = this.at === 0 && head.contentLength >= 0 && (this.end < 0 || head.contentLength <= this.end)
     if (!fits)
       throw new HttpFault(
         'badResponse',
-        `the server ignores ranges: ${this.range} was asked for, the answer is the whole object (status 200)${head.contentLength < 0 ? '' : ` of ${head.contentLength} bytes`}; ${this.wayAroundRanges()}`,
+        `the server ignores ranges: ${this.range || 'a range'} was asked for, the answer is the whole object (status 200)${head.contentLength < 0 ? '' : ` of ${head.contentLength} bytes`}; ${this.wayAroundRanges()}`,
         { retries: false },
       )
     this.object.pin(head, head.contentLength)
@@ -216,6 +223,9 @@ export class Fetch implements ObjectRequest, BodySink, Retrying {
   /** The range lies behind the end of the object. */
   private takeNoRange(head: ResponseHead): BodySink {
     const { at, object } = this
+    // Some servers refuse ranges that go on behind the end; such an object is short, but not empty.
+    if (head.rangeTotal < 0 && at === 0 && this.range !== 'bytes=0-0' && object.size < 0)
+      this.askPlainly(`status 416 for ${this.range}, without the object's size`)
     const size = head.rangeTotal >= 0 ? head.rangeTotal : at === 0 ? 0 : object.size
     if (size > at || (object.size >= 0 && at < object.size))
       throw new HttpFault('badResponse', `status 416 for ${this.range} of an object of ${Math.max(size, object.size)} bytes`)
@@ -223,6 +233,12 @@ export class Fetch implements ObjectRequest, BodySink, Retrying {
     this.bodyEnd = at
     this.ends.sizeKnown?.()
     return discarding
+  }
+
+  private askPlainly(why: string): never {
+    this.asksPlainly = true
+    this.turnsPlain = true
+    throw new HttpFault('badResponse', why)
   }
 
   landing(): Uint8Array | undefined {
@@ -250,6 +266,11 @@ export class Fetch implements ObjectRequest, BodySink, Retrying {
 
   judge({ error }: FailedAttempt): Verdict {
     if (this.aborted || !(error instanceof HttpFault)) return { next: 'giveUp' }
+    // Nothing is wrong with the server, which is asked in another way.
+    if (this.turnsPlain) {
+      this.turnsPlain = false
+      return { next: 'again' }
+    }
     return this.way!.judge(error, this.url, this.key)
   }
 

@@ -33,7 +33,9 @@ export class OpenedObject {
     if (size >= 0 && this.size >= 0 && size !== this.size) throw this.changed(`it had ${this.size} bytes and now has ${size}`)
     if (etag !== '' && this.etag !== '' && opaque(etag) !== opaque(this.etag))
       throw this.changed(`its ETag was ${this.etag} and now is ${etag}`)
-    if (lastModified !== '' && this.lastModified !== '' && lastModified !== this.lastModified)
+    // Replicas of an object may have dates of their own.
+    const isTagged = etag !== '' && this.etag !== ''
+    if (!isTagged && lastModified !== '' && this.lastModified !== '' && lastModified !== this.lastModified)
       throw this.changed(`it was last modified ${this.lastModified} and now ${lastModified}`)
     if (this.size < 0) this.size = size
   }

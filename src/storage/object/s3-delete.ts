@@ -1,6 +1,6 @@
 // Deleting objects of S3: many by one request where the server can do that, else one by one.
 import { DeleteObjectCommand, DeleteObjectsCommand, type S3Client } from '@aws-sdk/client-s3'
-import { statusOf } from './failure.js'
+import { codeOf, statusOf } from './failure.js'
 
 /** Keys of one DeleteObjects; S3's limit. */
 export const deletedAtOnce = 1000
@@ -48,7 +48,8 @@ export class S3Deletion {
     try {
       await this.client.send(new DeleteObjectCommand({ Bucket: this.bucket, Key: key }))
     } catch (error) {
-      if ((error as Error).name !== 'NoSuchKey') throw error
+      // A server may say so without a body.
+      if (statusOf(error) !== 404 || codeOf(error) === 'NoSuchBucket') throw error
     }
   }
 }

@@ -18,7 +18,8 @@ export class S3Heads {
   async head(key: string): Promise<ListedObject | undefined> {
     try {
       const { ContentLength, ETag } = await this.client.send(new HeadObjectCommand({ Bucket: this.bucket, Key: key })).catch(noHead)
-      const sizeBytes = ContentLength ?? (await this.#sizeByRange(key))
+      // Some servers say 0 of every object.
+      const sizeBytes = ContentLength || (await this.#sizeByRange(key))
       return { key, sizeBytes, ...(ETag === undefined ? {} : { etag: ETag }) }
     } catch (error) {
       if (statusOf(error) !== 404) throw error
@@ -27,7 +28,7 @@ export class S3Heads {
     }
   }
 
-  /** For servers without HEAD, and those whose HEAD tells no length. */
+  /** For servers without HEAD, and those whose HEAD tells no length, or none to be believed. */
   async #sizeByRange(key: string): Promise<number> {
     this.onGet()
     try {

@@ -36,7 +36,8 @@ export class S3Listing {
       const command = new ListObjectsV2Command({ ...this.where, ...(token === undefined ? {} : { ContinuationToken: token }) })
       const answer = await this.client.send(command, this.options)
       const objects = objectsOf(answer, answer.KeyCount)
-      const next = answer.IsTruncated === true ? answer.NextContinuationToken : undefined
+      // IsTruncated may be absent, but not wrong.
+      const next = answer.IsTruncated === false ? undefined : answer.NextContinuationToken
       this.isFirst = answer.IsTruncated === true && next === undefined
       return { objects, next: this.isFirst ? (objects.at(-1)?.key ?? '') : next }
     } catch (error) {

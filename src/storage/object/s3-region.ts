@@ -7,7 +7,7 @@ export function regionIn(error: unknown): string | undefined {
   if (codeOf(error) !== 'AuthorizationHeaderMalformed') return undefined
   const { Region, message } = error as { Region?: unknown; message?: string }
   if (typeof Region === 'string' && isRegion.test(Region)) return Region
-  return /expecting\s+'([A-Za-z0-9._-]{1,40})'/.exec(message ?? '')?.[1]
+  return /expecting\s+(['"])([A-Za-z0-9._-]{1,40})\1/.exec(message ?? '')?.[2]
 }
 
 const isRegion = /^[A-Za-z0-9._-]{1,40}$/

@@ -17,9 +17,9 @@ import { StorageError } from '../../errors.js'
 import { objectUri, placeUri } from '../uri.js'
 import { type Agents, createAgents } from './agents.js'
 import { type Ask, asking, checkSize, controlFailure, countRetry, PageTurner } from './control.js'
-import { passingCause } from './control-faults.js'
+import { BadAnswerError, passingCause } from './control-faults.js'
 import { type S3Credentials, S3Login } from './credentials.js'
-import { statusOf, storageFailure } from './failure.js'
+import { codeOf, statusOf, storageFailure } from './failure.js'
 import { ObjectMeter, type ObjectReads } from './meter.js'
 import { proxySecrets, throughProxy } from './proxy.js'
 import { Redactor } from './redactor.js'
@@ -317,8 +317,8 @@ class S3Control implements ObjectControl {
     const checksum = this.settings.requestChecksum === 'when_supported' ? { ChecksumAlgorithm: 'CRC32' as const } : {}
     let started: Promise<string> | undefined
     const start = (signal: AbortSignal) => {
-      const send = () => client.send(new CreateMultipartUploadCommand({ ...target, ...checksum }), abortedBy(signal))
-      started ??= this.#ask('put', 'begin to write', key, send, { signal }).then(({ UploadId }) => UploadId!)
+      const send = () => client.send(new CreateMultipartUploadCommand({ ...target, ...checksum }), abortedBy(signal)).then(idOf)
+      started ??= this.#ask('put', 'begin to write', key, send, { signal })
       return started
     }
     const sent: CompletedPart[] = []
@@ -341,7 +341,16 @@ class S3Control implements ObjectControl {
     const complete = async (_parts: number, byteLength: number, signal: AbortSignal): Promise<void> => {
       const UploadId = await start(signal)
       const command = new CompleteMultipartUploadCommand({ ...target, UploadId, MultipartUpload: { Parts: sent } })
-      await this.#ask('put', 'complete', key, () => client.send(command, abortedBy(signal)), { signal })
+      let isAgain = false
+      const send = async () => {
+        const wasSent = isAgain
+        isAgain = true
+        await client.send(command, abortedBy(signal)).catch((error: unknown) => {
+          // The answer to the first request may have been lost: whether the object is there is looked at next.
+          if (!wasSent || codeOf(error) !== 'NoSuchUpload') throw error
+        })
+      }
+      await this.#ask('put', 'complete', key, send, { signal })
       await checkSize(this, key, byteLength)
     }
     const abandon = async (signal: AbortSignal): Promise<void> => {
@@ -376,6 +385,12 @@ class S3Control implements ObjectControl {
     for (const client of this.parts.clients) client.destroy()
     this.parts.agents.close()
   }
+}
+
+/** Of an upload that was begun. Throws BadAnswerError. */
+function idOf({ UploadId }: { readonly UploadId?: string | undefined }): string {
+  if (UploadId === undefined || UploadId === '') throw new BadAnswerError('no UploadId')
+  return UploadId
 }
 
 const abortedBy = (signal: AbortSignal | undefined) => (signal === undefined ? {} : { abortSignal: signal })

@@ -32,7 +32,7 @@ export class ObjectStorage implements AsyncStorage {
   private readonly handles: (Handle | undefined)[] = []
   private readonly free: number[] = []
   private readonly keyPrefix: string
-  /** Until the service says that it has no HEAD. */
+  /** Until the service is seen to have none that tells sizes. */
   private hasHead = true
   /** Fetches that are no stream's. */
   private readonly single = new Set<Fetch>()
@@ -109,10 +109,11 @@ export class ObjectStorage implements AsyncStorage {
     if (this.hasHead) {
       await this.fetch(object, 0, -1, noBody, 'HEAD')
       if (object.size >= 0) return object.size
-      this.hasHead = false
     }
     // Its Content-Range tells the size; an empty object answers with status 416.
     await this.fetch(object, 0, 1, discarding)
+    // A HEAD of an empty object tells nothing either.
+    if (object.size > 0) this.hasHead = false
     return object.size
   }
 

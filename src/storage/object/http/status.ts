@@ -38,10 +38,13 @@ export function faultOfStatus(
   const region =
     head.region ||
     (/<Region>([A-Za-z0-9._-]{1,40})<\/Region>/.exec(text)?.[1] ??
-      /expecting\s+(?:'|&apos;|&#39;)([A-Za-z0-9._-]{1,40})/.exec(text)?.[1] ??
+      /expecting\s+(?:'|"|&(?:apos|quot|#39|#34);)([A-Za-z0-9._-]{1,40})/.exec(text)?.[1] ??
       '')
   if ([301, 302, 307, 308].includes(status) && (head.location !== '' || region !== ''))
     return fault('redirect', { redirect: { location: head.location, region, isPermanent: status === 301 || status === 308 } })
+  const elsewhere = /<Endpoint>([A-Za-z0-9.:_-]{1,200})<\/Endpoint>/.exec(text)?.[1]
+  if (status === 301 && elsewhere !== undefined)
+    return fault('badResponse', { retries: false }, `: the server sends such requests to ${elsewhere}; name that as the endpoint`)
   if (status === 400 && code === 'AuthorizationHeaderMalformed' && region !== '')
     return fault('redirect', { redirect: { location: '', region, isPermanent: true } })
   if (status === 401 || (code !== undefined && expiredCodes.has(code)) || (status === 403 && /expir/i.test(text)))
@@ -60,7 +63,8 @@ function clockSkew(date: string, nowMs: number): string {
 const signatureCodes = new Set(['SignatureDoesNotMatch', 'AuthenticationFailed'])
 
 function remedy(status: number, code: string | undefined): string {
-  if (code !== undefined && signatureCodes.has(code)) return ': the service refuses the signature; check the secret key, and the clock'
+  if (code !== undefined && signatureCodes.has(code))
+    return ': the service refuses the signature; check the secret key, the region, and the clock'
   if (code === 'InvalidAccessKeyId') return ': the server does not know the access key'
   switch (status) {
     case 404:
