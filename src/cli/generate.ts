@@ -17,6 +17,7 @@ const examples = `
 Examples:
   dl-driver generate quickstart
   dl-driver generate unet3d_h100 dataset.num_files_train=16 ++workload.dataset.data_folder=/mnt/data
+  dl-driver generate config.yaml dataset.data_folder=s3://bucket/data    straight into object storage; az:// and gs:// too
   dl-driver generate config.yaml --ranks 8       the sizes that 8 ranks of MLPerf Storage's DLIO draw
   dl-driver generate config.yaml --resume        go on after an interruption; complete files stay`
 

@@ -6,7 +6,8 @@ import { lazily } from '../package.js'
 const examples = `
 Examples:
   dl-driver inspect data/train/img_0_of_8.npz
-  dl-driver inspect data/train/*.hdf5 --json      one JSON line per file`
+  dl-driver inspect data/train/*.hdf5 --json      one JSON line per file
+  dl-driver inspect s3://bucket/data/train/img_0_of_8.npz      an object; its endpoint comes from the environment`
 
 /** Adds the command to the program. Nothing else loads until it runs. */
 export function registerInspect(program: Command): void {

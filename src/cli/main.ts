@@ -17,6 +17,7 @@ const examples = `
 Examples:
   dl-driver run unet3d_h100 --generate dataset.num_files_train=16   generate a data set, then run MLPerf Storage's unet3d on it
   dl-driver run config.yaml --framework pytorch --ranks 4           replay a DLIO configuration with four emulated accelerators
+  dl-driver run config.yaml dataset.data_folder=s3://bucket/data    the same from object storage: s3://, az://, gs://
   dl-driver validate config.yaml                                    every problem of a configuration at once
   dl-driver plan config.yaml --order | head                         who reads which sample when
   dl-driver inspect data/train/*.npz                                what data files hold

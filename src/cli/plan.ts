@@ -19,6 +19,7 @@ Examples:
   dl-driver plan unet3d_h100 --ranks 8            files, bytes, steps, memory, how long it takes at least
   dl-driver plan config.yaml --order | head       who reads which sample when; one JSON line per step of a rank
   dl-driver plan config.yaml --order --digest     one hash per rank and epoch: equal hashes, equal reads
+  dl-driver plan config.yaml dataset.data_folder=s3://bucket/data    of objects that are there, or are to be
   dl-driver plan config.yaml --dims               dimensions and size of each file to generate
 
 Data is not needed: where there is none, names are computed.`

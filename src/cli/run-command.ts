@@ -114,7 +114,7 @@ function report(
   return options.strictAu === true && summary.train?.meetsTarget !== true ? 3 : 0
 }
 
-function snapshot(progress: EngineProgress): ProgressSnapshot {
+function snapshot(progress: EngineProgress): Omit<ProgressSnapshot, 'elapsedSeconds'> {
   const { epoch, epochs, step, steps, auPercent, bytes, samples, evaluating, checkpointing, checkpointBytes } = progress
   return {
     phase: checkpointing ? 'checkpointing' : epoch === 0 ? 'starting' : evaluating ? 'evaluating' : 'training',
@@ -125,7 +125,6 @@ function snapshot(progress: EngineProgress): ProgressSnapshot {
     bytes,
     checkpointBytes,
     samples,
-    elapsedSeconds: process.uptime(),
     ...(auPercent !== undefined && { auPercentSoFar: auPercent }),
   }
 }

@@ -23,6 +23,8 @@ Examples:
   dl-driver run quickstart --generate
   dl-driver run config.yaml train.epochs=2 ++workload.reader.batch_size=8
   dl-driver run config.yaml --direct --ranks 8 --strict-au        past the page cache; exit code 3 when AU is below metric.au
+  dl-driver run config.yaml dataset.data_folder=s3://bucket/data storage.storage_options.endpoint_url=http://10.0.0.1:9000
+                                                                  objects in S3, az:// or gs:// (docs/object-storage.md); try doctor first
   dl-driver run config.yaml --trace trace.json                    what was read when; open it with ui.perfetto.dev`
 
 export function registerRun(program: Command): void {

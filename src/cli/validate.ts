@@ -15,6 +15,7 @@ const examples = `
 Examples:
   dl-driver validate config.yaml
   dl-driver validate unet3d_h100 reader.batch_size=4 --json
+  dl-driver validate config.yaml storage.storage_type=s3 storage.storage_root=bucket    where the data would lie, and its options
   dl-driver validate --schema > dlio.schema.json      for editors: # yaml-language-server: $schema=dlio.schema.json`
 
 export function registerValidate(program: Command): void {

@@ -20,6 +20,7 @@ export interface ProgressSnapshot {
   readonly samples: number
   /** Of checkpoints, written since the run began. */
   readonly checkpointBytes?: number
+  /** Since the run began: making the data set before does not count. */
   readonly elapsedSeconds: number
 }
 
@@ -56,10 +57,12 @@ export class TerminalReporter implements RunLog {
   }
 
   /** Begins to show what `snapshot` tells: five times a second on a terminal, every ten seconds elsewhere. Does not keep the process alive. */
-  start(snapshot: () => ProgressSnapshot): void {
+  start(snapshot: () => Omit<ProgressSnapshot, 'elapsedSeconds'>): void {
     if (this.#verbosity === 'quiet') return
     this.stop()
-    this.#timer = setInterval(() => this.show(snapshot()), this.#live ? liveMs : plainMs)
+    const beginMs = performance.now()
+    const show = () => this.show({ ...snapshot(), elapsedSeconds: (performance.now() - beginMs) / 1000 })
+    this.#timer = setInterval(show, this.#live ? liveMs : plainMs)
     this.#timer.unref()
   }
 
@@ -114,11 +117,13 @@ export class TerminalReporter implements RunLog {
   }
 }
 
-/** `training  epoch 2/5  step 120/480  AU 92.1 %  3.21 GB/s  1,234 samples/s  ETA 1:23`; unknown parts are left out. */
+/** `training  epoch 2/5  step 120/480  ETA 1:23  AU 92.1 %  3.21 GB/s  1,234 samples/s`; unknown parts are left out. */
 export function progressLine(now: ProgressSnapshot, before: ProgressSnapshot | undefined, palette?: Palette): string {
   const parts: string[] = [palette ? palette.bold(now.phase) : now.phase]
   if (now.epoch > 0) parts.push(`epoch ${now.epoch}/${now.epochs}`)
   if (now.steps > 0) parts.push(`step ${grouped(now.step)}/${grouped(now.steps)}`)
+  const etaSeconds = remainingSeconds(now)
+  if (etaSeconds !== undefined) parts.push(`ETA ${shortDuration(etaSeconds)}`)
   if (now.auPercentSoFar !== undefined) parts.push(`AU ${now.auPercentSoFar.toFixed(1)} %`)
   const since = before ?? { bytes: 0, samples: 0, elapsedSeconds: 0 }
   const seconds = now.elapsedSeconds - since.elapsedSeconds
@@ -127,8 +132,6 @@ export function progressLine(now: ProgressSnapshot, before: ProgressSnapshot | u
     parts.push(`${shortNumber((now.samples - since.samples) / seconds)} samples/s`)
   }
   if (now.phase === 'checkpointing' && now.checkpointBytes !== undefined) parts.push(`${decimalBytes(now.checkpointBytes)} written`)
-  const etaSeconds = remainingSeconds(now)
-  if (etaSeconds !== undefined) parts.push(`ETA ${shortDuration(etaSeconds)}`)
   return parts.join('  ')
 }
 
@@ -139,16 +142,16 @@ export function remainingSeconds(now: ProgressSnapshot): number | undefined {
   return done > 0 ? (now.elapsedSeconds * (1 - done)) / done : undefined
 }
 
-/** Cuts a line to the terminal's width, since a wrapped line cannot be rewritten. Escape sequences take no room. */
+/** Leaves out what does not fit into the terminal's width, since a wrapped line cannot be rewritten, and half a number is another one. Escape sequences take no room. */
 function fit(text: string, columns: number): string {
-  let room = columns - 1
-  let kept = ''
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with one
-  for (const [piece] of text.matchAll(/\x1b\[\d+m|./gu)) {
-    if (piece.startsWith('\x1b')) kept += piece
-    else if (room-- > 0) kept += piece
+  let kept: string | undefined
+  for (const part of text.split('  ')) {
+    const longer: string = kept === undefined ? part : `${kept}  ${part}`
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with one
+    if ([...longer.replace(/\x1b\[\d+m/g, '')].length >= columns) break
+    kept = longer
   }
-  return kept
+  return kept ?? ''
 }
 
 function eventText(event: RunEvent): string | undefined {

@@ -43,6 +43,14 @@ const register = {
   doctor: registerDoctor,
 }
 
+test('every command that takes data says how it is given objects', async () => {
+  assert.match((await driver(['--help'])).stdout, /dl-driver run .*s3:\/\//)
+  for (const command of ['run', 'generate', 'validate', 'plan', 'inspect', 'doctor']) {
+    const { stdout } = await driver([command, '--help'])
+    assert.match(stdout.slice(stdout.indexOf('Examples:')), /s3:\/\/|storage_type=s3/, command)
+  }
+})
+
 test('--help lists every command, and every command has help with examples', async () => {
   const help = await driver(['--help'])
   assert.deepEqual([help.code, help.stderr], [0, ''])

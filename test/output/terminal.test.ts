@@ -29,7 +29,38 @@ const halfway: ProgressSnapshot = {
 }
 
 test('a progress line tells epoch, step, AU, rates and the time left', () => {
-  assert.equal(progressLine(halfway, undefined), 'training  epoch 2/4  step 500/1,000  AU 92.1 %  1.00 GB/s  400 samples/s  ETA 50.0 s')
+  assert.equal(progressLine(halfway, undefined), 'training  epoch 2/4  step 500/1,000  ETA 50.0 s  AU 92.1 %  1.00 GB/s  400 samples/s')
+})
+
+test('the time left is told from the begin of the run, not of the process, which may have made the data set before', (t) => {
+  let tick = () => {}
+  t.mock.method(globalThis, 'setInterval', ((each: () => void) => {
+    tick = each
+    return { unref() {} }
+  }) as never)
+  let nowMs = 600_000
+  t.mock.method(performance, 'now', () => nowMs)
+  const { reporter: plain, text } = reporter('normal', false)
+  plain.start(() => halfway)
+  nowMs += 10_000
+  tick()
+  plain.stop()
+  // 3/8 of the steps in 10 s.
+  assert.match(text(), /ETA 16\.7 s {2}AU 92\.1 % {2}3\.00 GB\/s {2}1,200 samples\/s/)
+})
+
+test('a part that does not fit is left out whole, since half a number is another one', () => {
+  for (const [columns, end] of [
+    [49, 'ETA 50.0 s'],
+    [47, 'step 500/1,000'],
+    [46, 'step 500/1,000'],
+    [36, 'step 500/1,000'],
+    [35, 'epoch 2/4'],
+  ] as const) {
+    const { reporter: live, text } = reporter('normal', true, { NO_COLOR: '1' }, columns)
+    live.show(halfway)
+    assert.ok(text().endsWith(end), `${columns}: ${text()}`)
+  }
 })
 
 test('rates are of the time since the snapshot before', () => {
@@ -44,11 +75,11 @@ test('unknown parts are left out: nothing is shown as 0 that was not measured', 
   assert.equal(remainingSeconds({ ...halfway, phase: 'evaluating' }), undefined)
 })
 
-test('on a terminal the line is rewritten in place and cut to its width, elsewhere each is a plain line', () => {
+test('on a terminal the line is rewritten in place and has what fits into its width, elsewhere each is a plain line', () => {
   const live = reporter('normal', true, {}, 30)
   live.reporter.show(halfway)
   live.reporter.stop()
-  assert.equal(live.text(), '\r\x1b[2K\x1b[1mtraining\x1b[0m  epoch 2/4  step 500\r\x1b[2K')
+  assert.equal(live.text(), '\r\x1b[2K\x1b[1mtraining\x1b[0m  epoch 2/4\r\x1b[2K')
   const plain = reporter('normal', false)
   plain.reporter.show(halfway)
   plain.reporter.stop()
