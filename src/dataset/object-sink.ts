@@ -12,7 +12,7 @@ const threadBytes = 128 * 2 ** 20
 const fewestSlots = 6
 const mostSlots = 32
 /** How long a generation that failed or was interrupted waits for a server; longer than giving an upload up takes. */
-const patienceMs = 3000
+const patienceMs = 6000
 
 /** One object that is on its way. */
 interface Transfer {

@@ -6,7 +6,7 @@ import type { ObjectUpload } from './types.js'
 
 /** How long parts on their way may still arrive when an upload is given up, and how long the store may take to drop what it has of it. */
 const settleMs = 1000
-const abandonMs = 1500
+const abandonMs = 4000
 
 /** What a provider does for one upload. `signal` is aborted when it is given up. */
 export interface UploadSteps {
