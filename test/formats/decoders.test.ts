@@ -128,7 +128,7 @@ for (const format of ['jpeg', 'png'])
 
 describe('decoders', () => {
   for (const format of ['npy', 'jpeg', 'png'])
-    it(`of ${format} survive damage of every kind`, { timeout: 120_000 }, () => {
+    it(`of ${format} survive damage of every kind`, { timeout: 600_000 }, () => {
       const recorded = recordedFiles(format).find(({ want }) => (want.samples[0]!.shape as number[]).length > 1)!
       const file = readFileSync(recorded.path)
       // Fewer changes than elsewhere, as each image is decoded by a thread of its own.

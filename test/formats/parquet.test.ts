@@ -222,11 +222,11 @@ describe('parquet reader', () => {
     for (let row = 0; row < 10; row++) assert.equal(findGroup({ rows: 10, groups }, row), Math.floor(row / 4))
   })
 
-  it('survives damage of every kind', { timeout: 120_000 }, () => {
+  it('survives damage of every kind', { timeout: 600_000 }, () => {
     assertSurvives(parquet, written({ dims: [3, 3] }), { samplesPerFile: 10, requestBytes: 300 })
   })
 
-  it('inspect survives damage', { timeout: 120_000 }, async () => {
+  it('inspect survives damage', { timeout: 600_000 }, async () => {
     const small = written({ dims: [2, 2], samples: 2 })
     for (const { what, bytes } of damaged(small, 12)) {
       if (/^cut to [1-9]/.test(what)) continue
