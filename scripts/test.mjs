@@ -1,6 +1,7 @@
 // `npm test [-- FILTER...]`: installs and builds what is missing, then runs every test (or those whose path contains a FILTER).
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { ensureBuilt, ensureCompiled, root, run } from './ensure.mjs'
 
 const filters = process.argv.slice(2)
@@ -19,5 +20,6 @@ if (files.length === 0) {
   console.error(`no test file matches ${filters.join(', ')}`)
   process.exit(1)
 }
+const cases = process.env.CI ? [`--import=${pathToFileURL(join(built, 'cases.js'))}`] : []
 // A test that hangs fails after 15 minutes: making the Python environment may take some of them.
-run(process.execPath, ['--test', '--test-concurrency=2', '--test-reporter=spec', '--test-timeout=900000', ...files])
+run(process.execPath, [...cases, '--test', '--test-concurrency=2', '--test-reporter=spec', '--test-timeout=900000', ...files])
