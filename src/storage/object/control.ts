@@ -131,7 +131,7 @@ export function controlFailure(
 
 /** Asks whether what was written is there, whole. Throws StorageError. `noun`: what the provider calls an object. */
 export async function checkSize(control: ObjectControl & Asking, key: string, wantedBytes: number, noun = 'object'): Promise<void> {
-  const found = await control.head(key)
+  const found = await control.head(key, wantedBytes)
   if (found?.sizeBytes === wantedBytes) return
   throw new StorageError(
     objectUri(control.place, key),

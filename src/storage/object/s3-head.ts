@@ -14,12 +14,13 @@ export class S3Heads {
     private readonly onGet: () => void,
   ) {}
 
-  /** Undefined where there is no such object. */
-  async head(key: string): Promise<ListedObject | undefined> {
+  /** Undefined where there is no such object. `wantedBytes`: what it should have, if that is known. */
+  async head(key: string, wantedBytes?: number): Promise<ListedObject | undefined> {
     try {
       const { ContentLength, ETag } = await this.client.send(new HeadObjectCommand({ Bucket: this.bucket, Key: key })).catch(noHead)
       // Some servers say 0 of every object.
-      const sizeBytes = ContentLength || (await this.#sizeByRange(key))
+      const isTold = ContentLength !== undefined && (ContentLength > 0 || wantedBytes === 0)
+      const sizeBytes = isTold ? ContentLength : await this.#sizeByRange(key)
       return { key, sizeBytes, ...(ETag === undefined ? {} : { etag: ETag }) }
     } catch (error) {
       if (statusOf(error) !== 404) throw error

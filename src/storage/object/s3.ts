@@ -281,8 +281,8 @@ class S3Control implements ObjectControl {
     }
   }
 
-  async head(key: string): Promise<ListedObject | undefined> {
-    return this.#ask('head', 'look at', key, () => this.#heads.head(key))
+  async head(key: string, wantedBytes?: number): Promise<ListedObject | undefined> {
+    return this.#ask('head', 'look at', key, () => this.#heads.head(key, wantedBytes))
   }
 
   async get(key: string, range?: { readonly begin: number; readonly end: number }): Promise<Uint8Array> {

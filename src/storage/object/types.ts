@@ -107,8 +107,8 @@ export interface ObjectControl {
   grant(): Promise<AccessGrant>
   /** Pages of objects below `prefix` (a whole key prefix, the place's own included), in key order. */
   list(prefix: string, signal?: AbortSignal): AsyncIterable<readonly ListedObject[]>
-  /** Undefined where there is no such object. */
-  head(key: string): Promise<ListedObject | undefined>
+  /** Undefined where there is no such object. `wantedBytes`: what it should have, where that is known. */
+  head(key: string, wantedBytes?: number): Promise<ListedObject | undefined>
   /** Bytes [begin, end) of an object, or all of it; for looking at single objects, not for runs. */
   get(key: string, range?: { readonly begin: number; readonly end: number }): Promise<Uint8Array>
   /** Writes an object in one request and checks its size. Aborting `signal` cancels it, where the provider's library can. */
