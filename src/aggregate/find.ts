@@ -10,7 +10,7 @@ export interface ResultFolder {
   readonly ranks: readonly number[]
   readonly hasSummary: boolean
   readonly hasResult: boolean
-  /** The run was interrupted, or goes on. */
+  /** The run was interrupted, or failed. */
   readonly isPartial: boolean
 }
 

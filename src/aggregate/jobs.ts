@@ -75,7 +75,7 @@ class IncompleteError extends DlDriverError {
 function readFragment(folder: ResultFolder): Fragment {
   const { path } = folder
   if (folder.isPartial)
-    throw new IncompleteError(`${path}: the run was interrupted (result.partial.json); it has no figures to compute again`)
+    throw new IncompleteError(`${path}: the run did not come to its end (result.partial.json); it has no figures to compute again`)
   const file = (name: string) => mapping(readJson(join(path, name)), join(path, name), 'the file')
   const summary = folder.hasSummary ? file('summary.json') : undefined
   const result = folder.hasResult ? file('result.json') : undefined

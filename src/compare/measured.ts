@@ -15,7 +15,7 @@ export interface MeasuredRun {
   /** As given on the command line. */
   readonly path: string
   readonly program: 'dl-driver' | 'DLIO'
-  /** False for a run that was interrupted. */
+  /** False for a run that was interrupted or failed. */
   readonly complete: boolean
   /** What must be equal, by name; unknown facts are absent. */
   readonly work: Fields

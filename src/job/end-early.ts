@@ -1,11 +1,15 @@
-// The end of a job whose data set was not made to its end: what there is stays on record, though nothing was measured.
+// The end of a job whose data set was not made to its end, or whose run failed: what there is stays on record.
+import { join } from 'node:path'
 import { together } from '../cluster/agreement.js'
 import { computedFiles } from '../dataset/naming.js'
-import type { EngineResult } from '../engine/run.js'
+import type { EngineResult } from '../engine/result.js'
+import type { RunRecord } from '../metrics/records.js'
 import type { RunLog } from '../output/events.js'
 import { readHost } from '../output/host.js'
+import { partialResultFile } from '../output/result.js'
 import { createPlan } from '../plan/plan.js'
 import type { Generated } from './generate.js'
+import type { Prepared } from './prepare.js'
 import { runRecord } from './record.js'
 import { save } from './save.js'
 import type { JobOptions, JobOutcome, Session } from './types.js'
@@ -24,18 +28,45 @@ export async function endEarly(
   const interruption = end.interrupted
     ? 'interrupted by a signal while the data set was made'
     : `the data set was not made: ${end.messages[0]}`
-  const saved = save(
-    options,
-    { access: session.access, logs: { all: session.log } },
-    { plan, warnings: [] },
-    { own, complete: false, interruption, lateWarnings: [] },
-  )
+  const unfinished = { access: session.access, logs: { all: session.log } }
+  const saved = saveUnfinished(options, unfinished, { plan, warnings: [] }, own, interruption)
   if (end.interrupted) return saved
-  await saved.catch((error: Error) => session.log.line('warning', `the partial result is lost: ${error.message}`))
+  await orWarn(saved, session.log)
   await together(world, () => {
     if (end.failure) throw end.failure
   })
   throw new Error('some process has failed: a defect')
+}
+
+/**
+ * Writes what was measured until the run failed, and throws what it failed with. Of several processes nothing is written: the others are being
+ * ended, and cannot be asked for their ranks any more.
+ */
+export async function endFailed(options: JobOptions, session: Session, prepared: Prepared, own: RunRecord, failure: Error): Promise<never> {
+  if (options.world.processes > 1) throw failure
+  const { all: log } = session.logs
+  const saved = saveUnfinished(options, session, prepared, own, `the run failed: ${failure.message}`)
+  const path = join(options.outputFolder, partialResultFile)
+  await orWarn(
+    saved.then(() => log.line('warning', `the run failed; what was measured until then is in ${path}`)),
+    log,
+  )
+  throw failure
+}
+
+function saveUnfinished(
+  options: JobOptions,
+  session: Parameters<typeof save>[1],
+  prepared: Parameters<typeof save>[2],
+  own: RunRecord,
+  interruption: string,
+): Promise<JobOutcome> {
+  return save(options, session, prepared, { own, complete: false, interruption, lateWarnings: [] })
+}
+
+/** That the partial result cannot be written must not hide why there is only a part. */
+async function orWarn(saved: Promise<unknown>, log: RunLog): Promise<void> {
+  await saved.catch((error: Error) => log.line('warning', `the partial result is lost: ${error.message}`))
 }
 
 /** What the engine would say that was stopped before its first read. */

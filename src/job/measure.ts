@@ -1,9 +1,12 @@
 // The part of a job that is measured: training with its evaluations and checkpoints, or checkpoints alone.
 import type { Warning, Workload } from '../config/workload.js'
-import { type EngineResult, startEngine } from '../engine/run.js'
+import type { EngineResult } from '../engine/result.js'
+import { startEngine } from '../engine/run.js'
 import { stepsFromPlan } from '../engine/trace-steps.js'
 import { getFormat } from '../formats/index.js'
+import type { RunRecord } from '../metrics/records.js'
 import { readMeminfo } from '../output/host.js'
+import { lazily } from '../package.js'
 import { announceSteps } from './announce.js'
 import { checkpointsOnly } from './checkpoints.js'
 import { cacheWarningCode } from './checks.js'
@@ -13,7 +16,7 @@ import { runRecord } from './record.js'
 import { save } from './save.js'
 import type { JobOptions, JobOutcome, Session } from './types.js'
 
-/** Runs the engine and saves what it measured. Collective. */
+/** Runs the engine and saves what it measured. Collective. Throws what the engine failed with. */
 export async function measure(options: JobOptions, session: Session): Promise<JobOutcome> {
   const { workload } = options
   const { logs } = session
@@ -21,6 +24,16 @@ export async function measure(options: JobOptions, session: Session): Promise<Jo
   announce(options, session, prepared)
   const meminfo = new Map<number, ReturnType<typeof readMeminfo>>()
   const measured = await runEngine(options, session, prepared, meminfo)
+  const { plan, host } = prepared
+  const { beginMs, generation } = session
+  const record = (): RunRecord => {
+    const objects = session.access.objects?.opened()
+    return runRecord({ plan, engine: measured, host, beginMs, endMs: Date.now(), meminfo, objects, generation })
+  }
+  if (measured.failure) {
+    const { endFailed } = lazily<typeof import('./end-early.js')>('job/end-early.js')
+    return endFailed(options, session, prepared, record(), measured.failure)
+  }
 
   const lateWarnings: Warning[] = await session.profiler.stop()
   if (workload.workflow.profiling) logs.all.line('info', 'Profiling stopped')
@@ -29,11 +42,7 @@ export async function measure(options: JobOptions, session: Session): Promise<Jo
       code: 'bounded-requests',
       message: `O_DIRECT requests are ${measured.io.requestBytes / 2 ** 20} MiB each, not whole files as DLIO's are, to bound memory`,
     })
-  const { plan, host } = prepared
-  const objects = session.access.objects?.opened()
-  const { beginMs, generation } = session
-  const own = runRecord({ plan, engine: measured, host, beginMs, endMs: Date.now(), meminfo, objects, generation })
-  const saved = await save(options, session, prepared, { own, complete: measured.complete, lateWarnings })
+  const saved = await save(options, session, prepared, { own: record(), complete: measured.complete, lateWarnings })
   return { ...saved, hangs: measured.hangs }
 }
 

@@ -1,6 +1,6 @@
 // From what the engine measured to the record that metrics and outputs are made from.
 import type { GenerationRecord } from '../dataset/generation-record.js'
-import type { EngineResult } from '../engine/run.js'
+import type { EngineResult } from '../engine/result.js'
 import type { EpochRecord, HostRecord, RunRecord } from '../metrics/records.js'
 import { cpusAvailable } from '../output/host.js'
 import type { Plan } from '../plan/types.js'

@@ -153,9 +153,12 @@ export function resultJson(result: Result): string {
   return `${text}\n`
 }
 
-/** Writes result.json, or result.partial.json for a run that was interrupted, and returns its path. Errors: StorageError. */
+/** What is left of a run that did not come to its end. */
+export const partialResultFile = 'result.partial.json'
+
+/** Writes result.json, or result.partial.json for a run that did not come to its end, and returns its path. Errors: StorageError. */
 export function writeResult(folder: string, result: Result): string {
-  const path = join(folder, result.complete ? 'result.json' : 'result.partial.json')
+  const path = join(folder, result.complete ? 'result.json' : partialResultFile)
   writeAtomically(path, resultJson(result), true)
   return path
 }

@@ -79,7 +79,7 @@ export function doubts({ result, figures, recomputed, label }: ReportRun): strin
   const differences = recomputed?.differences ?? []
   const [first] = differences
   return [
-    ...(result?.complete === false ? [`interrupted, so figures are of a part: ${result.interruption ?? 'no reason was stored'}`] : []),
+    ...(result?.complete === false ? [`incomplete, so figures are of a part: ${result.interruption ?? 'no reason was stored'}`] : []),
     ...(first
       ? [
           `${differences.length} of ${recomputed!.comparedNumbers} stored numbers do not follow from the recorded steps, the first ${first.key} of ${first.file}; ` +

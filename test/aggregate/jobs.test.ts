@@ -104,7 +104,11 @@ const broken: [string, (run: string) => void, RegExp][] = [
     },
     /summary\.json: is no regular file/,
   ],
-  ['an interrupted run', (run) => writeFileSync(join(run, 'result.partial.json'), '{}'), /was interrupted \(result\.partial\.json\)/],
+  [
+    'an interrupted run',
+    (run) => writeFileSync(join(run, 'result.partial.json'), '{}'),
+    /did not come to its end \(result\.partial\.json\)/,
+  ],
   [
     'a summary without ranks',
     (run) => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
+import type { Result } from '#src/output/result.js'
 import { driver, scratchFolder, workloadFile } from './driver.js'
 
 const folder = scratchFolder('bad')
@@ -68,6 +69,14 @@ test('a folder in the place of a file is named', () =>
     2,
     /holds 3 files/,
   ))
+test('what was measured before a file could not be read stays in result.partial.json, which says why it is only a part', async () => {
+  const data = spoiled('late', (train) => fs.truncateSync(join(train, 'img_3_of_4.npz'), 2000))
+  await fails('late', workload(data), 1, /warning: the run failed; what was measured until then is in .*out-late\/result\.partial\.json/)
+  const partial = JSON.parse(fs.readFileSync(join(folder, 'out-late', 'result.partial.json'), 'utf8')) as Result
+  assert.equal(partial.complete, false)
+  assert.match(partial.interruption!, /^the run failed: .*img_3_of_4\.npz: is truncated/)
+  assert.ok(partial.io.samplesRead < 4)
+})
 test('a wrong element type is found with --verify', () =>
   fails('dtype', workload(pristine, { dataset: { record_element_type: 'float32' } }), 1, /error: .*img_\d_of_4\.npz: .*(float32|<f4)/, [
     '--verify',

@@ -236,7 +236,7 @@ test('doubts stand at the top: warnings, an interruption, stored numbers that th
   partial.complete = false
   partial.interruption = 'interrupted by SIGINT'
   const page = pageOf(resultFolder(folder, 'partial', partial, 'result.partial.json'))
-  assert.match(textOf(page), /interrupted, so figures are of a part: interrupted by SIGINT/)
+  assert.match(textOf(page), /incomplete, so figures are of a part: interrupted by SIGINT/)
   const dlio = copyRun('11-fork-npz-torch-r2', join(folder, 'changed'))
   assert.doesNotMatch(pageOf(dlio), /do not follow from the recorded steps/)
   editJson(dlio, 'summary.json', ({ metric }) => {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import type { Result } from '#src/output/result.js'
 import { PageTurner } from '#src/storage/object/control.js'
+import type { RetryCause } from '#src/storage/object/http/faults.js'
 import { driver, scratchFolder, workloadFile } from '../cli/driver.js'
 import { type Asked, type FakeStore, type Fault, type Provider, startFakeStore } from './fake-store.js'
 import { createCertificate, noCredentials } from './services.js'
@@ -30,7 +31,7 @@ async function run(store: FakeStore, uri: string, { args = [] as string[], optio
   const path = workloadFile(folder, workload, `w${runs}.yaml`)
   const ran = await driver(['run', path, '--output', output, '--json', '--quiet', ...args], { env: { ...noCredentials, ...env } })
   const left = fs.existsSync(output) ? fs.readdirSync(output) : []
-  return { ...ran, left, result: ran.stdout === '' ? undefined : (JSON.parse(ran.stdout) as Result) }
+  return { ...ran, output, left, result: ran.stdout === '' ? undefined : (JSON.parse(ran.stdout) as Result) }
 }
 
 type Spoil = (asked: Asked, number: number, provider: Provider) => Fault | undefined
@@ -80,6 +81,8 @@ interface Case {
   readonly options?: object
   readonly args?: string[]
   readonly bucket?: string
+  /** The cause that the partial result counts retries of. */
+  readonly retried?: RetryCause
 }
 
 const list = /error: \S+\/data\/train\/: cannot list/.source
@@ -92,6 +95,7 @@ const failing: readonly Case[] = [
     what: 'a storm of 503 on objects',
     spoil: ({ kind }, _, p) => (kind === 'get' ? busy(p) : undefined),
     says: says(read, 'status 503.*\\[throttled, 3 attempts'),
+    retried: 'throttled',
   },
   {
     what: 'a storm of 503 on the listing',
@@ -108,12 +112,13 @@ const failing: readonly Case[] = [
     spoil: onList(error(503, 'SlowDown', 'later', { 'retry-after': '3600' })),
     says: says(list, 'HTTP 503, the next attempt would begin after the 120 s that retries may take'),
   },
-  { what: 'objects whose requests are reset', spoil: onGet({ none: 'reset' }), says: says(read, '\\[reset, 3 attempts') },
+  { what: 'objects whose requests are reset', spoil: onGet({ none: 'reset' }), says: says(read, '\\[reset, 3 attempts'), retried: 'reset' },
   { what: 'a listing whose requests are reset', spoil: onList({ none: 'reset' }), says: says(list, 'connection was closed.*3 attempts') },
   {
     what: 'bodies that end early',
     spoil: onGet({ cutAt: 100 }),
     says: says(read, 'within the body, \\d+ bytes early \\[shortBody, 3 attempts'),
+    retried: 'shortBody',
   },
   {
     what: 'objects that have become shorter than their content',
@@ -138,6 +143,7 @@ const failing: readonly Case[] = [
     spoil: onGet({ none: 'silence' }),
     options: impatient,
     says: says(read, 'no response within 0\\.4 s \\[timeout, 3 attempts'),
+    retried: 'timeout',
   },
   {
     what: 'a server that does not answer listings',
@@ -254,7 +260,7 @@ for (const provider of ['s3', 'azure', 'gcs'] as const)
       store.spoil = (asked, number) => spoil(asked, number, provider)
     }
 
-    for (const { what, spoil, says, options, args, bucket } of failing)
+    for (const { what, spoil, says, options, args, bucket, retried } of failing)
       test(`${what}: one message, exit code 1, and no result`, async () => {
         spoiled(spoil)
         const ran = await run(store, bucket === undefined ? uri : uri.replace('bucket', bucket), {
@@ -269,6 +275,12 @@ for (const provider of ['s3', 'azure', 'gcs'] as const)
           ran.left.filter((name) => /result\.json|summary\.json/.test(name)),
           [],
         )
+        if (retried === undefined) return
+        const { complete, interruption, objects } = JSON.parse(fs.readFileSync(join(ran.output, 'result.partial.json'), 'utf8')) as Result
+        assert.equal(complete, false)
+        assert.equal(`error: ${interruption!.replace('the run failed: ', '')}\n`, ran.stderr)
+        // Two of the object that the run failed with, beside those of the other reader's.
+        assert.ok(objects!.retries[retried]! >= 2, JSON.stringify(objects!.retries))
       })
 
     for (const { what, spoil, retries } of passing)

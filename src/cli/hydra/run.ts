@@ -11,6 +11,7 @@ import { RunError } from '../../errors.js'
 import { type JobOutcome, runJob } from '../../job/job.js'
 import { DlioLog, dlioLogOptions } from '../../output/dlio-log.js'
 import type { RunLog } from '../../output/events.js'
+import { partialResultFile } from '../../output/result.js'
 import { prepareOutputFolder } from '../../output/writable.js'
 import { packageInfo } from '../../package.js'
 import { endIfHanging, listenInWorld } from '../in-world.js'
@@ -85,7 +86,7 @@ export async function runComposed(run: HydraRun): Promise<number> {
   if (world.process === 0) for (const { message } of outcome.lateWarnings) echo(`[WARNING] ${message}\n`)
   if (outcome.hangs === true) endByForce(interruptedCode)
   if (outcome.result?.complete === false) {
-    if (world.process === 0) echo(`[ERROR] interrupted; what was measured so far is in ${join(folder, 'result.partial.json')}\n`)
+    if (world.process === 0) echo(`[ERROR] interrupted; what was measured so far is in ${join(folder, partialResultFile)}\n`)
     return 130
   }
   return 0
