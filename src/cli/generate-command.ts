@@ -4,7 +4,7 @@ import { joinWorld } from '../cluster/join.js'
 import type { Launch } from '../cluster/launcher.js'
 import type { World } from '../cluster/world.js'
 import type { Workload } from '../config/workload.js'
-import { generateDataset } from '../dataset/generate.js'
+import { type Generation, runGeneration } from '../dataset/generate.js'
 import { type GenerationRecord, generationRecord, mergeGenerations } from '../dataset/generation-record.js'
 import { lazily } from '../package.js'
 import { reportError } from './errors.js'
@@ -44,27 +44,32 @@ async function generateInWorld(
 
   const interruption = listenInWorld(world, launch)
   const view = options.quiet === true ? undefined : new GenerateProgressView(process.stderr)
-  let own: GenerationRecord
+  let generation: Generation
   try {
-    own = await together(world, async () =>
-      generationRecord(
-        await generateDataset(workload, {
-          ranks: world.ranks,
-          share: { part: world.process, parts: world.processes },
-          localProcesses: world.localProcesses,
-          resume: options.resume ?? false,
-          signal: interruption.signal,
-          ...(view === undefined ? {} : { onProgress: (progress) => view.show(progress) }),
-        }),
-      ),
+    generation = await together(world, () =>
+      runGeneration(workload, {
+        ranks: world.ranks,
+        share: { part: world.process, parts: world.processes },
+        localProcesses: world.localProcesses,
+        resume: options.resume ?? false,
+        signal: interruption.signal,
+        ...(view === undefined ? {} : { onProgress: (progress) => view.show(progress) }),
+      }),
     )
   } finally {
     view?.end()
     interruption.end()
   }
-  const record = mergeGenerations((await world.gather(own)) ?? [own])
-  if (options.quiet !== true) process.stderr.write(`${summary(record, workload, options.verbose ?? false)}\n`)
-  if (options.json === true) process.stdout.write(`${JSON.stringify(jsonReport(record, workload, world.ranks))}\n`)
+  const { failure } = generation
+  const own = { record: generationRecord(generation.report), ends: failure?.message }
+  const shares = (await world.gather(own)) ?? [own]
+  const record = mergeGenerations(shares.map(({ record }) => record))
+  const interrupted = shares.flatMap(({ ends }) => ends ?? [])[0]
+  if (options.quiet !== true && interrupted === undefined) process.stderr.write(`${summary(record, workload, options.verbose ?? false)}\n`)
+  if (options.json === true) process.stdout.write(`${JSON.stringify(jsonReport(record, workload, world.ranks, interrupted))}\n`)
+  await together(world, () => {
+    if (failure !== undefined) throw failure
+  })
   return 0
 }
 
@@ -80,7 +85,23 @@ function summary(record: GenerationRecord, workload: Workload, verbose: boolean)
 
 const rateText = (bytes: number, seconds: number): string => `${sizeText(bytes / Math.max(seconds, 1e-3))}/s`
 
-function jsonReport(record: GenerationRecord, workload: Workload, ranks: number): Record<string, unknown> {
+/** `interruption`: why there is only a part. */
+function jsonReport(
+  record: GenerationRecord,
+  workload: Workload,
+  ranks: number,
+  interruption: string | undefined,
+): Record<string, unknown> {
   const { source, semantics, dataset } = workload
-  return { schemaVersion, command: 'generate', configDigest: source.configDigest, semantics, ranks, format: dataset.format, ...record }
+  return {
+    schemaVersion,
+    command: 'generate',
+    complete: interruption === undefined,
+    ...(interruption !== undefined && { interruption }),
+    configDigest: source.configDigest,
+    semantics,
+    ranks,
+    format: dataset.format,
+    ...record,
+  }
 }

@@ -87,13 +87,6 @@ export interface Generation {
   readonly failure?: Error
 }
 
-/** As {@link runGeneration}; throws also what it ended with. */
-export async function generateDataset(workload: Workload, options: GenerateOptions): Promise<GenerateReport> {
-  const { report, failure } = await runGeneration(workload, options)
-  if (failure !== undefined) throw failure
-  return report
-}
-
 /**
  * Generates the data set of a workload under DLIO's names, in DLIO's folders, with DLIO's dimensions and fresh random content. A file gets
  * its name when it is complete; one that was there is replaced, as DLIO does. Throws ConfigError before anything is touched (storage,

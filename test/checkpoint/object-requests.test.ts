@@ -99,7 +99,7 @@ for (const provider of providers)
       const path = workloadFile(folder, workload, `w${runs}.yaml`)
       return { ...(await driver(['run', path, '--output', output, '-q', ...args], { env: cleanEnvironment })), output }
     }
-    const resultIn = (output: string) => JSON.parse(readFileSync(join(output, 'result.json'), 'utf8'))
+    const resultIn = (output: string, name = 'result.json') => JSON.parse(readFileSync(join(output, name), 'utf8'))
 
     check('requests, retries and times of checkpoints are in result.json', busyOnce(provider), async (front, uri) => {
       const ran = await run(checkpoints(uri, front.options), ['--ranks', '2'])
@@ -132,7 +132,7 @@ for (const provider of providers)
       ['refuses the credentials', denied, /access denied.*HTTP 403/],
     ] as const)
       check(
-        `a store that ${title} ends run and generate with 1 and its reason, and nothing stays`,
+        `a store that ${title} ends run and generate with 1 and its reason; no object stays, and the partial result counts`,
         (request, response) => isPart(request) && answer(request, response, refusal),
         async (front, uri) => {
           const options = { ...front.options, s3_max_attempts: 2 }
@@ -147,7 +147,12 @@ for (const provider of providers)
             assert.match(stderr, new RegExp(`endpoint ${front.endpoint}`))
             assert.doesNotMatch(stderr, /^ {4}at /m)
           }
-          assert.ok(!readdirSync(ran.output).some((file) => /^(result|summary)/.test(file)))
+          assert.deepEqual(
+            readdirSync(ran.output).filter((file) => /^(result|summary)/.test(file)),
+            ['result.partial.json'],
+          )
+          const { retries }: CheckpointObjectsRecord = resultIn(ran.output, 'result.partial.json').checkpoint.objects
+          assert.equal((retries.throttled ?? 0) > 0, refusal === busy)
           assert.deepEqual(await objectsBelow(uri, service!.options), {})
         },
       )

@@ -4,6 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { bin, driver, scratchFolder, startDriver, workloadFile } from './driver.js'
 
@@ -79,6 +80,25 @@ test('a run whose data set does not fit on its disk fails, and its partial resul
   assert.equal(complete, false)
   assert.match(interruption, /^the data set was not made: .*EFBIG/)
   assert.deepEqual([generation.filesWritten, generation.filesTotal], [0, 4])
+})
+
+test('an interrupted generation tells programs how far it came, and that it is only a part', async () => {
+  const folder = scratchFolder('interrupt-generate', true)
+  const data = join(folder, 'data', 'train')
+  const config = workloadFile(folder, {
+    dataset: { format: 'npz', data_folder: join(folder, 'data'), num_files_train: 1_000_000, record_length_bytes: 1024 },
+  })
+  const child = startDriver(['generate', config, '--json', '-q'])
+  const heard = Promise.all([text(child.stdout!), text(child.stderr!), once(child, 'exit')])
+  while (!(fs.existsSync(data) && fs.readdirSync(data).some((name) => name.endsWith('.npz'))))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  child.kill('SIGINT')
+  const [stdout, stderr, [code]] = await heard
+  assert.equal(code, 130)
+  const { complete, interruption, filesWritten, filesTotal } = JSON.parse(stdout)
+  assert.deepEqual([complete, filesWritten, filesTotal], [false, fs.readdirSync(data).length, 1_000_000])
+  assert.equal(interruption, `interrupted: ${filesWritten} of 1000000 files are complete; --resume goes on from there`)
+  assert.equal(stderr, `error: ${interruption}\n`)
 })
 
 test('a run whose storage hangs ends within seconds of Ctrl-C, with a partial result', async () => {

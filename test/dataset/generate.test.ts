@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import type { Workload } from '#src/config/workload.js'
 import { temporaryPath } from '#src/dataset/complete-file.js'
 import { fileDimensions } from '#src/dataset/dims.js'
-import { type GenerateOptions, type GenerateProgress, generateDataset } from '#src/dataset/generate.js'
+import { type GenerateOptions, type GenerateProgress, type GenerateReport, runGeneration } from '#src/dataset/generate.js'
 import { ConfigError, type RunError, StorageError } from '#src/errors.js'
 import { getFormat } from './fake-formats.js'
 import { testWorkload } from './workload.js'
@@ -19,8 +19,11 @@ after(() => rmSync(scratch, { recursive: true }))
 let count = 0
 const newFolder = (): string => join(scratch, String(count++))
 
-const generate = (workload: Workload, options: Partial<GenerateOptions> = {}) =>
-  generateDataset(workload, { ranks: 1, threads: 2, formatsModule, ...options })
+async function generate(workload: Workload, options: Partial<GenerateOptions> = {}): Promise<GenerateReport> {
+  const { report, failure } = await runGeneration(workload, { ranks: 1, threads: 2, formatsModule, ...options })
+  if (failure) throw failure
+  return report
+}
 
 /** Everything in a folder, folders with a slash behind them. */
 function tree(folder: string): string[] {
@@ -135,10 +138,10 @@ test('resume removes what a killed generation could not', async () => {
 test('generating does not start libuv’s pool, whose size is for the run that may follow', () => {
   const script = `
     const { readdirSync } = require('node:fs')
-    const { generateDataset } = require('#src/dataset/generate.js')
+    const { runGeneration } = require('#src/dataset/generate.js')
     const threads = () => readdirSync('/proc/self/task').length
     const before = threads()
-    generateDataset(${JSON.stringify(testWorkload({ folder: newFolder() }))}, { ranks: 1, formatsModule: ${JSON.stringify(formatsModule)} })
+    runGeneration(${JSON.stringify(testWorkload({ folder: newFolder() }))}, { ranks: 1, formatsModule: ${JSON.stringify(formatsModule)} })
       .then(() => console.log(threads() - before))`
   assert.equal(spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' }).stdout, '0\n')
 })
@@ -199,8 +202,8 @@ test('a write that the system refuses is one storage error with file, reason and
   const workload = testWorkload({ folder, numFilesTrain: 4, recordDims: [1 << 20] })
   const script = `
     import('#src/dataset/generate.js')
-      .then(({ generateDataset }) => generateDataset(${JSON.stringify(workload)}, { ranks: 1, threads: 2, formatsModule: ${JSON.stringify(formatsModule)} }))
-      .catch((error) => console.log(JSON.stringify({ name: error.name, message: error.message, exitCode: error.exitCode })))`
+      .then(({ runGeneration }) => runGeneration(${JSON.stringify(workload)}, { ranks: 1, threads: 2, formatsModule: ${JSON.stringify(formatsModule)} }))
+      .then(({ failure: error }) => console.log(JSON.stringify({ name: error.name, message: error.message, exitCode: error.exitCode })))`
   const shell = `trap '' XFSZ; ulimit -f 256; exec "$0" -e "$1"`
   const { stdout, stderr } = spawnSync('sh', ['-c', shell, process.execPath, script], { encoding: 'utf8' })
   assert.match(
