@@ -87,7 +87,8 @@ async function runEngine(
   ends.addEventListener('abort', stop)
   options.onStart?.(engine.progress)
   const measured = await engine.finished.finally(() => ends.removeEventListener('abort', stop))
-  world.lost.throwIfAborted()
+  // What failed here comes first: it may be why others are gone.
+  if (measured.failure === undefined) world.lost.throwIfAborted()
   return measured
 }
 
